@@ -1,0 +1,93 @@
+# How a folder becomes a library and its tests a program. One static library per folder of src/, linked only by what
+# tools/check-includes allows it to include.
+
+add_library(monitor_flags INTERFACE)
+target_compile_features(monitor_flags INTERFACE cxx_std_20)
+# -pthread: some of the libraries ask for it, and every user of a precompiled header must agree with it.
+target_compile_options(monitor_flags INTERFACE -pthread -fPIE)
+target_link_options(monitor_flags INTERFACE -pthread -pie)
+target_include_directories(monitor_flags INTERFACE "${PROJECT_SOURCE_DIR}/src")
+target_compile_definitions(
+  monitor_flags
+  INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
+            BOOST_ASIO_NO_DEPRECATED
+            BOOST_BEAST_SEPARATE_COMPILATION
+            MONITOR_VERSION="${PROJECT_VERSION}")
+target_compile_options(
+  monitor_flags
+  INTERFACE -Wall
+            -Wextra
+            -Wpedantic
+            -Wshadow
+            -Wformat=2
+            -Wimplicit-fallthrough
+            -Wnon-virtual-dtor
+            -Woverloaded-virtual
+            -Werror
+            -Werror=date-time)
+
+if(MONITOR_HARDEN)
+  target_compile_options(
+    monitor_flags
+    INTERFACE -U_FORTIFY_SOURCE
+              -D_FORTIFY_SOURCE=3
+              -D_GLIBCXX_ASSERTIONS
+              -fstack-protector-strong
+              -fstack-clash-protection
+              -fcf-protection=full
+              -ftrivial-auto-var-init=zero
+              -fzero-call-used-regs=used-gpr
+              -fno-delete-null-pointer-checks
+              -fno-strict-overflow
+              -fno-strict-aliasing
+              -fstrict-flex-arrays=3
+              -fno-plt)
+  target_link_options(monitor_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed,--build-id=sha1)
+endif()
+
+if(MONITOR_SANITIZE)
+  target_compile_options(monitor_flags INTERFACE -fsanitize=${MONITOR_SANITIZE} -fno-sanitize-recover=all
+                                                 -fno-omit-frame-pointer)
+  target_link_options(monitor_flags INTERFACE -fsanitize=${MONITOR_SANITIZE})
+endif()
+
+# monitor_library(NAME [PCH std|asio] [LINKS lib...] [PRIVATE lib...])
+function(monitor_library name)
+  cmake_parse_arguments(ARG "" "PCH" "LINKS;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  add_library(monitor_${name} STATIC ${sources})
+  target_link_libraries(
+    monitor_${name}
+    PUBLIC monitor_flags ${ARG_LINKS}
+    PRIVATE ${ARG_PRIVATE})
+  if(ARG_PCH)
+    target_precompile_headers(monitor_${name} REUSE_FROM monitor_pch_${ARG_PCH})
+  endif()
+endfunction()
+
+# monitor_tests(NAME [PCH std|asio] [LINKS lib...]): tests/NAME/*_test.cpp as one program; ctest runs each TEST apart,
+# so that a crash or a hang in one of them names it.
+function(monitor_tests name)
+  cmake_parse_arguments(ARG "" "PCH;TIMEOUT" "LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${name}_tests ${sources})
+  target_include_directories(${name}_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(${name}_tests PRIVATE ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(
+    ${name}_tests PRIVATE MONITOR_SOURCE_DIR="${PROJECT_SOURCE_DIR}" MONITOR_BINARY="$<TARGET_FILE:monitor>"
+                          MONITOR_EXAMPLE="$<TARGET_FILE:monitor_example>")
+  if(ARG_PCH)
+    target_precompile_headers(${name}_tests REUSE_FROM monitor_pch_${ARG_PCH})
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  gtest_discover_tests(
+    ${name}_tests
+    TEST_PREFIX "${name}."
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${name})
+endfunction()

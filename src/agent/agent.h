@@ -1,0 +1,40 @@
+// Polls what is due with a pool of coroutines and hands every result to the store. Runs on the io thread.
+#pragma once
+
+#include <memory>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include "agent/options.h"
+#include "async/clock.h"
+#include "probe/prober.h"
+#include "storage/store.h"
+
+namespace monitor::agent {
+
+struct Health {
+  std::uint64_t checks = 0;   ///< results handed to the store, since the start
+  std::uint64_t skipped = 0;  ///< slots that did not run, since the start
+  std::uint64_t steps = 0;    ///< moves while the loop lives
+  std::size_t running = 0;
+  std::size_t up = 0, degraded = 0, down = 0, unknown = 0;  ///< services by last verdict
+};
+
+class Agent {
+ public:
+  /// `max_running`: how many checks may run at once (from the descriptor limit).
+  static std::unique_ptr<Agent> create(boost::asio::any_io_executor io, const Options& options, std::size_t max_running,
+                                       probe::Prober& prober, storage::Store& store, const async::Clock& clock);
+  virtual ~Agent() = default;
+
+  /// Until cancelled or stopped; returns when no check runs any more.
+  virtual boost::asio::awaitable<void> run() = 0;
+  /// No new slots from now on. Running checks go on, until cut().
+  virtual void stop() = 0;
+  /// Cuts the running checks; their slots count as skipped (stopping).
+  virtual void cut() = 0;
+  virtual Health health() const = 0;
+};
+
+}  // namespace monitor::agent

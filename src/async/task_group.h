@@ -1,0 +1,48 @@
+// Owns coroutines on one io thread: each is spawned with a name, all can be cancelled, and all are joined.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <list>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+
+#include "async/event.h"
+
+namespace monitor::async {
+
+/// io thread only. Must be joined, or its io_context destroyed, before what its coroutines refer to goes away.
+class TaskGroup {
+ public:
+  /// Called with a task's name when it ended with an exception other than cancellation: a bug that no loop caught.
+  using OnFailure = std::function<void(const std::string& name, std::exception_ptr)>;
+
+  TaskGroup(boost::asio::any_io_executor executor, OnFailure on_failure);
+  TaskGroup(const TaskGroup&) = delete;
+  TaskGroup& operator=(const TaskGroup&) = delete;
+
+  void spawn(std::string name, boost::asio::awaitable<void> task);
+  /// Terminal cancellation to every task that runs now.
+  void cancel();
+  /// Returns when no task runs any more.
+  boost::asio::awaitable<void> join();
+  std::size_t size() const { return tasks_.size(); }
+
+ private:
+  struct Task {
+    std::string name;
+    boost::asio::cancellation_signal signal;
+  };
+
+  void ended(std::list<Task>::iterator task, std::exception_ptr failure);
+
+  boost::asio::any_io_executor executor_;
+  OnFailure on_failure_;
+  std::list<Task> tasks_;
+  Event empty_;
+};
+
+}  // namespace monitor::async

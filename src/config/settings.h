@@ -1,0 +1,34 @@
+// The configuration as the application uses it: every `${NAME}` expanded, every secret read, every default filled in.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "agent/options.h"
+#include "collector/options.h"
+#include "exporter/options.h"
+#include "net/options.h"
+#include "storage/options.h"
+
+namespace monitor::config {
+
+struct Settings {
+  std::filesystem::path file;  ///< where it was read from
+  agent::Options agent;
+  collector::Options collector;
+  exporter::Options exporter;
+  net::Options net;
+  storage::Options storage;
+  std::chrono::seconds stop_grace{5};  ///< `stop_grace`: how long running checks may take to end at a stop
+  std::vector<std::string> warnings;   ///< sentences for the operator, each with file and line
+};
+
+/// Reads and validates `file`. Throws common::UsageError with one line per fault: `FILE:LINE:COLUMN: sentence`.
+Settings load(const std::filesystem::path& file);
+
+/// `~/.monitoring/monitoring-config`.
+std::filesystem::path default_path();
+
+}  // namespace monitor::config

@@ -1,0 +1,50 @@
+// One HTTP(S) exchange, from a prepared check to what was observed. io thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "async/clock.h"
+#include "common/outcome.h"
+#include "net/options.h"
+#include "probe/options.h"
+
+namespace monitor::probe {
+
+/// A service made ready to be probed: its URL parsed, its regex compiled, its request written. Shared by every check of
+/// it; a check costs no parsing and no compilation.
+class Check;
+
+/// What one exchange came to. A failed check is data: nothing here is ever thrown.
+struct Observation {
+  common::Outcome outcome = common::Outcome::kUp;
+  std::string reason;  ///< one sentence; empty for `up`
+  common::WallTime started{};
+  std::optional<std::uint16_t> status;
+  bool contains_regex = false;
+  bool capped = false;
+  bool dns_cached = false;
+  std::string remote_address;
+  std::optional<common::Micros> dns, connect, tls, first_byte, transfer;
+  common::Micros total{};
+  std::int64_t body_bytes = 0;
+};
+
+/// Makes checks and carries them out on one io_context: the resolver, the TLS contexts and the regexes live here.
+class Prober {
+ public:
+  static std::unique_ptr<Prober> create(boost::asio::any_io_executor io, const async::Clock& clock,
+                                        const net::Options& options);
+  virtual ~Prober() = default;
+
+  /// Throws common::UsageError for a service that options.h refuses.
+  virtual std::shared_ptr<const Check> prepare(const Service& service) = 0;
+  /// Runs within the service's timeout (plus the time to cancel). Cancelled: throws `operation_aborted`.
+  virtual boost::asio::awaitable<Observation> probe(std::shared_ptr<const Check> check) = 0;
+};
+
+}  // namespace monitor::probe

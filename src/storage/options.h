@@ -1,0 +1,16 @@
+// The local database, as the configuration says it. Plain data.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace monitor::storage {
+
+struct Options {
+  std::filesystem::path path;  ///< `local_database_path`, `~` expanded
+  /// `local_max_size`, bytes of the database file; unset: the smaller of 10 GiB and 10 % of the disk.
+  std::optional<std::uint64_t> max_size;
+};
+
+}  // namespace monitor::storage

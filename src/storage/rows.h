@@ -1,0 +1,131 @@
+// The rows of the local database as values. Plain data.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/outcome.h"
+#include "common/units.h"
+
+namespace monitor::storage {
+
+using Seq = std::int64_t;
+using DefinitionId = std::int64_t;
+
+/// One distinct set of a service's settings, without secrets. Immutable once stored.
+struct Definition {
+  std::string key;  ///< probe::Service::key()
+  std::string name;
+  std::string url;
+  std::string method;
+  bool check_regex = false;
+  std::optional<std::string> regex;
+  std::chrono::seconds interval{};
+  std::chrono::seconds timeout{};
+  bool operator==(const Definition&) const = default;
+};
+
+/// A stored definition. `fingerprint` (SHA-256 of its fields) names the same settings alike on every agent.
+struct StoredDefinition : Definition {
+  DefinitionId id = 0;
+  std::array<std::uint8_t, 32> fingerprint{};
+};
+
+enum class Connection : std::uint8_t { kFresh = 0, kReused = 1 };
+
+/// One slot that ran. Text fields are made storable (common::storable) by Store::append.
+struct Result {
+  DefinitionId definition = 0;
+  common::WallTime requested_at{};  ///< never changes once stored: it is part of the remote key
+  common::Outcome outcome = common::Outcome::kUp;
+  std::optional<std::uint16_t> status;  ///< null when no HTTP response was had
+  bool contains_regex = false;
+  bool capped = false;         ///< the body was longer than the limit; only its beginning was read
+  bool dns_cached = false;     ///< the address came from the cache
+  std::string reason;          ///< why, as a sentence; empty for `up`
+  std::string remote_address;  ///< without port; empty when no connection was had
+  Connection connection = Connection::kFresh;
+  std::uint16_t attempt = 0;
+  std::optional<common::Micros> dns, connect, tls, first_byte, transfer;  ///< null: the phase did not take place
+  common::Micros total{};
+  common::Micros lateness{};  ///< start minus due
+  std::int64_t body_bytes = 0;
+};
+
+struct StoredResult : Result {
+  Seq seq = 0;
+  common::WallTime stored_at{};
+};
+
+enum class SkipReason : std::uint8_t { kStillRunning = 1, kPoolExhausted = 2, kSuspended = 3, kStopping = 4 };
+std::string_view name_of(SkipReason reason);
+
+/// Slots of one service that were due in [from, to] and did not run.
+struct Skipped {
+  DefinitionId definition = 0;
+  common::WallTime from{};
+  common::WallTime to{};
+  std::int64_t count = 0;
+  SkipReason reason = SkipReason::kStillRunning;
+};
+struct StoredSkipped : Skipped {
+  std::int64_t id = 0;
+};
+
+enum class GapReason : std::uint8_t {
+  kDiskFull = 1,    ///< results dropped from memory while the disk was full
+  kSizeCap = 2,     ///< oldest results removed unexported at the size cap
+  kRemoteLost = 3,  ///< PostgreSQL lost them after they had been purged here
+  kNotRunning = 4,  ///< the agent did not run
+};
+std::string_view name_of(GapReason reason);
+
+/// Results that existed, or should have, and are not here. `first_seq`/`last_seq` are 0 where none was ever given.
+struct Gap {
+  GapReason reason = GapReason::kDiskFull;
+  common::WallTime from{};
+  common::WallTime to{};
+  Seq first_seq = 0;
+  Seq last_seq = 0;
+  std::int64_t count = 0;
+};
+struct StoredGap : Gap {
+  std::int64_t id = 0;
+};
+
+/// What of an epoch goes to PostgreSQL next: rows of one agent id only, in order.
+struct Batch {
+  std::string agent_id;  ///< UUID of the epoch these rows belong to
+  std::vector<StoredResult> results;
+  std::vector<StoredSkipped> skipped;
+  std::vector<StoredGap> gaps;
+  std::vector<StoredDefinition> definitions;  ///< every one that the rows above refer to
+  bool empty() const { return results.empty() && skipped.empty() && gaps.empty(); }
+};
+
+/// How far the three kinds of row have arrived; the last number sent of each.
+struct Cursor {
+  Seq results = 0;
+  std::int64_t skipped = 0;
+  std::int64_t gaps = 0;
+  bool operator==(const Cursor&) const = default;
+};
+
+/// The current epoch and where it stands.
+struct Identity {
+  std::string agent_id;  ///< UUID
+  Cursor first;          ///< the first number of each kind that belongs to this epoch
+  Cursor head;           ///< the highest number of each kind ever given here (first − 1 when none)
+  Cursor exported;       ///< exported_through
+};
+
+struct Quarantined {
+  Seq seq = 0;
+  std::string sqlstate;
+  std::string reason;
+};
+
+}  // namespace monitor::storage

@@ -1,0 +1,97 @@
+// The local SQLite database: the queue in which the agent, the exporter and the collector meet. One read-write
+// connection, on a pool of one thread; every member is called on the io thread and hops there by itself.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include "async/clock.h"
+#include "storage/options.h"
+#include "storage/rows.h"
+
+namespace monitor::storage {
+
+/// What the store is doing, for STATUS lines and the watchdog. Counters are since the start.
+struct Health {
+  bool degraded = false;  ///< a declared state: the disk is full or failing, results wait in memory
+  std::string problem;    ///< a sentence while degraded
+  std::uint64_t committed = 0;
+  std::uint64_t dropped = 0;  ///< results given up while degraded; each is in a gap
+  std::size_t waiting = 0;    ///< results appended and not yet committed
+  std::uint64_t commits = 0;  ///< ends of a commit attempt, successful or not: it moves while the store lives
+};
+
+/// What one bounded purge step did.
+struct Purged {
+  std::int64_t results = 0;
+  bool more = false;  ///< there is more to purge at once
+};
+
+class Store {
+ public:
+  /// Opens or creates the database, migrates it, imports the predecessor's. Blocks; called before the io loop runs.
+  /// Throws common::Error with a sentence for the operator: a foreign file, a newer version, another instance (with
+  /// its pid), a folder that cannot be written.
+  static std::unique_ptr<Store> open(boost::asio::any_io_executor io, const Options& options,
+                                     const async::Clock& clock);
+  virtual ~Store() = default;
+
+  // For the agent.
+  /// The id of each definition, stored if new; the order is that of `definitions`.
+  virtual boost::asio::awaitable<std::vector<DefinitionId>> define(std::vector<Definition> definitions) = 0;
+  /// When each service key last ran (newest request_timestamp), for keys with an interval above 5 minutes.
+  virtual boost::asio::awaitable<std::unordered_map<std::string, common::WallTime>> last_runs() = 0;
+  /// Takes a result for the next group commit. Waits while the queue is full because the disk is slow (back-pressure);
+  /// never while degraded: there it drops, counts and records a gap.
+  virtual boost::asio::awaitable<void> append(Result result) = 0;
+  virtual void append(Skipped skipped) = 0;
+  virtual void append(Gap gap) = 0;
+
+  /// The group commit loop; runs until cancelled.
+  virtual boost::asio::awaitable<void> run() = 0;
+  /// Commits what waits now; used by run(), at the stop, and by tests. Never throws for a full or failing disk.
+  virtual boost::asio::awaitable<void> commit() = 0;
+  /// Called on the io thread after each commit that stored something.
+  virtual void on_commit(std::function<void()> callback) = 0;
+
+  // For the exporter.
+  /// The next rows behind the cursor, of one epoch, at most `max_rows` results; quarantined rows are left out.
+  virtual boost::asio::awaitable<Batch> next_batch(std::size_t max_rows) = 0;
+  /// Rides in the next group commit (which it provokes).
+  virtual void mark_exported(Cursor through) = 0;
+  virtual boost::asio::awaitable<void> quarantine(std::vector<Quarantined> rows) = 0;
+  virtual boost::asio::awaitable<Identity> identity() = 0;
+  /// Opens a new epoch at head + 1 with a new agent id; rows below keep their old one.
+  virtual boost::asio::awaitable<Identity> new_epoch() = 0;
+  /// Moves the cursor of the current epoch back to `arrived`, where PostgreSQL turned out to stand. What was purged
+  /// here meanwhile is recorded as a gap.
+  virtual boost::asio::awaitable<void> rewind(Cursor arrived) = 0;
+  /// Results behind the cursor.
+  virtual std::int64_t backlog() const = 0;
+
+  // For the collector. Each call is one short transaction of at most `max_rows`.
+  /// Deletes results stored before `before`; only exported (or quarantined) ones if `exported_only`. Age counts
+  /// against requested_at as stored.
+  virtual boost::asio::awaitable<Purged> purge(common::WallTime before, bool exported_only, std::size_t max_rows) = 0;
+  /// While the file's used pages exceed the size cap, removes the oldest whole range, exported or not; what was not
+  /// exported becomes a gap. Only what is over the cap goes.
+  virtual boost::asio::awaitable<Purged> purge_to_cap(std::size_t max_rows) = 0;
+  /// The newest committed request time; nothing when there is no row. Ages count against it.
+  virtual std::optional<common::WallTime> newest() const = 0;
+  /// A passive checkpoint and a bounded incremental vacuum.
+  virtual boost::asio::awaitable<void> tidy() = 0;
+
+  virtual Health health() const = 0;
+  virtual std::uint64_t size_bytes() const = 0;
+  virtual std::uint64_t max_size_bytes() const = 0;
+
+  /// Commits what waits and closes the connection and the pool. Nothing may be called afterwards.
+  virtual boost::asio::awaitable<void> close() = 0;
+};
+
+}  // namespace monitor::storage

@@ -1,0 +1,98 @@
+#include "async/task_group.h"
+
+#include <stdexcept>
+
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+#include "async/deadline.h"
+#include "async/offload.h"
+
+namespace monitor::async {
+namespace {
+
+namespace asio = boost::asio;
+
+TEST(TaskGroup, CancelEndsEveryTaskAndJoinReturns) {
+  asio::io_context io(1);
+  TaskGroup group(io.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  bool joined = false;
+  for (int i = 0; i < 3; ++i) group.spawn("sleeper", sleep_for(std::chrono::hours{1}));
+  TaskGroup outer(io.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  outer.spawn("joiner", [](TaskGroup& g, bool& done) -> asio::awaitable<void> {
+    g.cancel();
+    co_await g.join();
+    done = true;
+  }(group, joined));
+  io.run();
+  EXPECT_TRUE(joined);
+  EXPECT_EQ(group.size(), 0U);
+}
+
+TEST(TaskGroup, ReportsTheTaskThatDiedOfAnException) {
+  asio::io_context io(1);
+  std::string dead;
+  TaskGroup group(io.get_executor(), [&](const std::string& name, std::exception_ptr) { dead = name; });
+  group.spawn("worker", []() -> asio::awaitable<void> {
+    co_await asio::post(asio::use_awaitable);
+    throw std::runtime_error("bug");
+  }());
+  io.run();
+  EXPECT_EQ(dead, "worker");
+}
+
+TEST(Event, AWaitTakesANoticeThatCameBefore) {
+  asio::io_context io(1);
+  Event event(io.get_executor());
+  event.notify();
+  bool raised = false;
+  bool again = true;
+  TaskGroup group(io.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  group.spawn("waiter", [](Event& e, bool& first, bool& second) -> asio::awaitable<void> {
+    first = co_await e.wait_until(common::SteadyTime::max());
+    second = co_await e.wait_until(std::chrono::steady_clock::now());
+  }(event, raised, again));
+  io.run();
+  EXPECT_TRUE(raised);
+  EXPECT_FALSE(again);
+}
+
+TEST(Offload, RunsOnThePoolAndResumesOnTheCallersThread) {
+  asio::io_context io(1);
+  asio::thread_pool pool(1);
+  std::thread::id worker;
+  std::thread::id before;
+  std::thread::id after;
+  std::string caught;
+  TaskGroup group(io.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  auto body = [&]() -> asio::awaitable<void> {
+    before = std::this_thread::get_id();
+    worker = co_await offload(pool, [] { return std::this_thread::get_id(); });
+    after = std::this_thread::get_id();
+    try {
+      co_await offload(pool, []() -> int { throw std::runtime_error("from the pool"); });
+    } catch (const std::runtime_error& error) {
+      caught = error.what();
+    }
+  };
+  group.spawn("caller", body());
+  io.run();
+  pool.join();
+  EXPECT_TRUE(before == after);
+  EXPECT_FALSE(before == worker);
+  EXPECT_EQ(caught, "from the pool");
+}
+
+TEST(Deadline, FiresOnlyWhileItLives) {
+  asio::io_context io(1);
+  int fired = 0;
+  auto kept = std::make_unique<Deadline>(io.get_executor(), std::chrono::milliseconds{0}, [&] { ++fired; });
+  auto dropped = std::make_unique<Deadline>(io.get_executor(), std::chrono::milliseconds{0}, [&] { fired += 100; });
+  dropped.reset();
+  io.run();
+  EXPECT_EQ(fired, 1);
+  EXPECT_TRUE(kept->expired());
+}
+
+}  // namespace
+}  // namespace monitor::async
