@@ -1,0 +1,56 @@
+// The configuration file as it is written: what the `config` commands read, change and save. No `${NAME}` is expanded
+// here and no secret file is read. Not thread-safe; whole changes are serialized between processes by a lock file.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "probe/options.h"
+
+namespace monitor::config {
+
+enum class Format { kYaml, kJson };
+
+struct IntervalLimits {
+  std::chrono::seconds min{5};
+  std::chrono::seconds max{300};
+};
+
+/// Everything the file may say; unset members are not written. Adding a key means adding it here, in reader and writer.
+struct Document {
+  std::filesystem::path file;
+  Format format = Format::kYaml;
+  bool has_comments = false;  ///< saving would lose hand-written comments
+  std::string local_database_path;
+  std::optional<std::string> external_database_uri;
+  std::optional<std::string> external_database_uri_file;
+  std::optional<IntervalLimits> interval_limits;
+  std::optional<bool> worker_agent, worker_exporter, worker_collector;
+  std::optional<std::string> keep_exported, local_retention, local_max_size, remote_retention, stop_grace, dns_cache;
+  std::vector<probe::Service> services;  ///< sorted as the tables show them: by url+method+check_regex+regex
+};
+
+/// Throws common::UsageError: unreadable, not strict YAML/JSON, or a rule broken: one line per fault,
+/// `FILE:LINE:COLUMN: sentence`, all faults at once.
+Document read(const std::filesystem::path& file);
+
+/// The position in `services` of the service that `number_or_name` addresses. Throws common::UsageError when none does.
+std::size_t find_service(const Document& document, const std::string& number_or_name);
+
+/// Writes a new file (0600, its folder 0700 if it has to be made). Throws common::UsageError if the file exists, unless
+/// `force`.
+void create(const Document& document, bool force);
+
+/// Reads `file` under its lock, lets `change` edit the document, validates what came out, and saves it atomically
+/// (beside it, fsync, rename, fsync of the folder). Anything thrown leaves the file untouched.
+Document update(const std::filesystem::path& file, const std::function<void(Document&)>& change);
+
+/// Deletes the file under its lock.
+void remove(const std::filesystem::path& file);
+
+}  // namespace monitor::config

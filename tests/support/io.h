@@ -1,0 +1,45 @@
+// Runs a coroutine to its end on an io_context of the test.
+#pragma once
+
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+namespace monitor::test {
+
+/// The coroutine's value, or its exception. Runs `io` until it is done (not until `io` is idle), `limit` at most.
+template <typename Value>
+Value run(boost::asio::io_context& io, boost::asio::awaitable<Value> task,
+          std::chrono::seconds limit = std::chrono::seconds{30}) {
+  std::exception_ptr failure;
+  bool done = false;
+  std::conditional_t<std::is_void_v<Value>, bool, std::optional<Value>> value{};
+  if constexpr (std::is_void_v<Value>) {
+    boost::asio::co_spawn(io, std::move(task), [&](std::exception_ptr error) {
+      failure = error;
+      done = true;
+    });
+  } else {
+    boost::asio::co_spawn(io, std::move(task), [&](std::exception_ptr error, Value result) {
+      failure = error;
+      if (!error) value.emplace(std::move(result));
+      done = true;
+    });
+  }
+  io.restart();
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!done) {
+    if (io.run_one_until(end) == 0 && !done) {
+      throw std::runtime_error(io.stopped() ? "the coroutine never resumed" : "the coroutine took too long");
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+  if constexpr (!std::is_void_v<Value>) return std::move(*value);
+}
+
+}  // namespace monitor::test
