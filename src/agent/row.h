@@ -1,0 +1,15 @@
+// From what the configuration and the prober say to what the store keeps. Pure.
+#pragma once
+
+#include "probe/options.h"
+#include "probe/prober.h"
+#include "storage/rows.h"
+
+namespace monitor::agent {
+
+/// Without secrets: `${NAME}` stays unexpanded, user and password are gone from the URL.
+storage::Definition to_definition(const probe::Service& service);
+
+storage::Result to_result(probe::Observation&& seen, storage::DefinitionId definition, common::Micros lateness);
+
+}  // namespace monitor::agent

@@ -1,0 +1,96 @@
+#include "agent/schedule.h"
+
+#include <algorithm>
+
+namespace monitor::agent {
+
+using common::SteadyTime;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr seconds kFirstCheckWithin{30};
+
+/// A fraction of `span` that `hash` picks, to the microsecond.
+common::Micros spread(std::uint64_t hash, seconds span) {
+  const auto micros = static_cast<std::uint64_t>(common::Micros{span}.count());
+  return common::Micros{static_cast<std::int64_t>(hash % micros)};
+}
+
+}  // namespace
+
+Phase first_slots(SteadyTime start, std::uint64_t key_hash, seconds interval, std::optional<common::Micros> last_run) {
+  if (last_run && *last_run < interval) {
+    const SteadyTime due = start + (interval - *last_run);
+    return {due, due + interval, interval};
+  }
+  if (interval <= kFirstCheckWithin) {
+    const SteadyTime due = start + spread(key_hash, interval);
+    return {due, due + interval, interval};
+  }
+  const SteadyTime first = start + spread(key_hash, kFirstCheckWithin);
+  // Off the phase, once: a service of five minutes does not wait five minutes, and the herd of the first 30 s does not
+  // come again every interval. The two are never closer than half an interval.
+  SteadyTime then = start + spread(key_hash / 2, interval);
+  while (then < first + interval / 2) then += interval;
+  return {first, then, interval};
+}
+
+Schedule::Schedule(const std::vector<Phase>& phases) : state_(phases.size(), State::kIdle) {
+  heap_.reserve(phases.size());
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    const auto& phase = phases[i];
+    heap_.push_back(
+        {phase.first, phase.then, static_cast<std::uint32_t>(phase.interval.count()), static_cast<std::uint32_t>(i)});
+  }
+  std::make_heap(heap_.begin(), heap_.end(), later);
+}
+
+std::optional<SteadyTime> Schedule::next_due() const {
+  if (heap_.empty()) return std::nullopt;
+  return heap_.front().due;
+}
+
+MissedSlots Schedule::advance(Entry& entry, SteadyTime now) {
+  MissedSlots passed{entry.service, entry.due, entry.due, 1, storage::SkipReason::kSuspended};
+  const seconds interval{entry.interval_seconds};
+  SteadyTime next = entry.then;
+  if (next <= now) {
+    const auto more = (now - next) / interval + 1;
+    passed.last = next + (more - 1) * interval;
+    passed.count += more;
+    next += more * interval;
+  }
+  entry.due = next;
+  entry.then = next + interval;
+  return passed;
+}
+
+void Schedule::take_due(SteadyTime now, bool stalled, std::vector<Slot>& ready, std::vector<MissedSlots>& missed) {
+  while (!heap_.empty() && heap_.front().due <= now) {
+    std::pop_heap(heap_.begin(), heap_.end(), later);
+    Entry& entry = heap_.back();
+    const std::size_t service = entry.service;
+    const SteadyTime before_last = entry.due;
+    MissedSlots passed = advance(entry, now);
+    State& state = state_[service];
+    if (state != State::kIdle) {
+      passed.reason =
+          state == State::kRunning ? storage::SkipReason::kStillRunning : storage::SkipReason::kPoolExhausted;
+      missed.push_back(passed);
+    } else if (stalled) {
+      missed.push_back(passed);
+    } else {
+      ready.push_back({service, passed.last});
+      state = State::kWaiting;
+      if (passed.count > 1) {
+        const SteadyTime interval_before =
+            passed.count == 2 ? before_last : passed.last - seconds{entry.interval_seconds};
+        missed.push_back({service, passed.first, interval_before, passed.count - 1, passed.reason});
+      }
+    }
+    std::push_heap(heap_.begin(), heap_.end(), later);
+  }
+}
+
+}  // namespace monitor::agent

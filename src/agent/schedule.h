@@ -1,0 +1,75 @@
+// When each service is due, and which slots cannot run. Pure: time comes in as an argument. Not thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "common/units.h"
+#include "storage/rows.h"
+
+namespace monitor::agent {
+
+/// The first slots of one service; after `then`, one every `interval`.
+struct Phase {
+  common::SteadyTime first;
+  common::SteadyTime then;
+  std::chrono::seconds interval;
+};
+
+/// Where a service starts. `key_hash` (common::stable_hash of its key) spreads services, so that a start fires no herd:
+/// the first check comes within min(interval, 30 s), later ones on a phase spread over the whole interval. `last_run`:
+/// how long ago it last ran, where that is remembered; then the interval goes on from there.
+Phase first_slots(common::SteadyTime start, std::uint64_t key_hash, std::chrono::seconds interval,
+                  std::optional<common::Micros> last_run);
+
+/// A slot that is to be run.
+struct Slot {
+  std::size_t service;
+  common::SteadyTime due;
+};
+
+/// Slots that will not be run.
+struct MissedSlots {
+  std::size_t service;
+  common::SteadyTime first;
+  common::SteadyTime last;
+  std::int64_t count;
+  storage::SkipReason reason;
+};
+
+class Schedule {
+ public:
+  /// Services are known by their index in `phases`.
+  explicit Schedule(const std::vector<Phase>& phases);
+
+  /// Nothing when there is no service.
+  std::optional<common::SteadyTime> next_due() const;
+
+  /// Takes every slot due at `now`. The next slot of a service is fixed here, before its request starts, so nothing
+  /// drifts. A service that is still waiting or running never overlaps itself: its slots are missed. `stalled`: the
+  /// loop itself stood still, so everything due meanwhile is missed and nothing bursts.
+  void take_due(common::SteadyTime now, bool stalled, std::vector<Slot>& ready, std::vector<MissedSlots>& missed);
+
+  /// The slot taken last has begun to run.
+  void started(std::size_t service) { state_[service] = State::kRunning; }
+  /// It ended, or was given up.
+  void finished(std::size_t service) { state_[service] = State::kIdle; }
+
+ private:
+  enum class State : std::uint8_t { kIdle, kWaiting, kRunning };
+  struct Entry {
+    common::SteadyTime due;
+    common::SteadyTime then;
+    std::uint32_t interval_seconds;
+    std::uint32_t service;
+  };
+  static bool later(const Entry& a, const Entry& b) { return a.due > b.due; }
+  MissedSlots advance(Entry& entry, common::SteadyTime now);
+
+  std::vector<Entry> heap_;  // the earliest due on top
+  std::vector<State> state_;
+};
+
+}  // namespace monitor::agent
