@@ -1,0 +1,66 @@
+// A throwaway PostgreSQL server for one test: its own cluster, its own port, gone with the test even when it fails. For
+// the test's thread only.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace monitor::test {
+
+/// The server is a child that the kernel ends with the test process. Run as root it becomes the user `postgres`, or
+/// `nobody` where there is none, because PostgreSQL refuses root. The superuser is `monitor` with the password
+/// `kPassword`; the database is `monitor`. It listens on 127.0.0.1 and on a socket in its folder.
+class Postgres {
+ public:
+  static constexpr const char* kPassword = "s3cret-canary";
+  enum class Stop { kFast, kImmediate };
+  using Row = std::vector<std::optional<std::string>>;
+
+  /// Makes the cluster (a copy of one that is made once per process) and starts it. Throws std::runtime_error with the
+  /// server's log when it does not come up within 30 s.
+  Postgres();
+  ~Postgres();
+  Postgres(const Postgres&) = delete;
+  Postgres& operator=(const Postgres&) = delete;
+
+  /// Whether this machine has the server's programs.
+  static bool available();
+
+  /// On the same port as before. Does nothing when it runs.
+  void start();
+  /// Returns when it has ended. Immediate is a crash: the next start replays the log.
+  void stop(Stop how = Stop::kFast);
+  /// Ends every other client's session (pg_terminate_backend).
+  void kill_backends();
+  /// Pids of the backends that serve clients calling themselves `application`.
+  std::vector<pid_t> backends(const std::string& application = "monitor");
+  /// Copies the cluster aside, and puts the copy back: what a restored backup does. Both stop the server and start it
+  /// again.
+  void backup();
+  void restore();
+
+  std::string uri(const std::string& database = "monitor") const;
+  /// The same through the socket in its folder.
+  std::string socket_uri(const std::string& database = "monitor") const;
+  int port() const { return port_; }
+  std::filesystem::path log() const { return folder_ / "log"; }
+
+  /// Runs statements, or one query, as the superuser. Throws std::runtime_error with the server's sentence.
+  void exec(const std::string& sql, const std::string& database = "monitor");
+  std::vector<Row> query(const std::string& sql, const std::string& database = "monitor");
+  /// The only value of a query that has one; empty for null.
+  std::string value(const std::string& sql, const std::string& database = "monitor");
+
+ private:
+  void wait_until_up();
+
+  std::filesystem::path folder_;
+  int port_ = 0;
+  pid_t pid_ = -1;
+};
+
+}  // namespace monitor::test
