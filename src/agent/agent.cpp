@@ -1,0 +1,259 @@
+#include "agent/agent.h"
+
+#include <deque>
+#include <utility>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "agent/row.h"
+#include "agent/schedule.h"
+#include "async/event.h"
+#include "async/task_group.h"
+#include "common/log.h"
+#include "common/text.h"
+
+namespace monitor::agent {
+namespace {
+
+namespace asio = boost::asio;
+namespace log = common::log;
+using common::Verdict;
+
+/// Above this interval the last run is remembered across restarts (DESIGN: "Slot").
+constexpr std::chrono::minutes kRememberAbove{5};
+/// The loop turns at least this often, so that a watchdog sees it live.
+constexpr std::chrono::seconds kLongestWait{1};
+/// A turn that comes this much too late means that the process stood still (stopped, suspended, starved of CPU).
+constexpr std::chrono::seconds kStall{2};
+
+struct Member {
+  std::string label;
+  std::shared_ptr<const probe::Check> check;
+  storage::DefinitionId definition = 0;
+  Verdict last = Verdict::kUnknown;
+  bool seen = false;
+  bool down = false;  ///< the last verdict other than unknown
+};
+
+class PollingAgent final : public Agent {
+ public:
+  PollingAgent(asio::any_io_executor io, const Options& options, std::size_t max_running, probe::Prober& prober,
+               storage::Store& store, const async::Clock& clock)
+      : options_(options),
+        max_running_(max_running),
+        prober_(prober),
+        store_(store),
+        clock_(clock),
+        wake_(io),
+        workers_(io, [](const std::string& name, std::exception_ptr failure) {
+          // Nothing a worker does may throw past its own loop; if it does, that is a bug, and not one to hide.
+          (void)name;
+          std::rethrow_exception(failure);
+        }) {}
+
+  asio::awaitable<void> run() override;
+  void stop() override {
+    stopping_ = true;
+    wake_.notify();
+  }
+  void cut() override { workers_.cancel(); }
+  Health health() const override;
+
+ private:
+  asio::awaitable<Schedule> prepare();
+  void say_what_runs() const;
+  void turn(bool stalled);
+  asio::awaitable<void> work();
+  asio::awaitable<void> run_slot(Slot slot);
+  void skip(const MissedSlots& missed);
+  void judge_change(Member& member, const probe::Observation& seen);
+  common::WallTime wall_of(common::SteadyTime moment) const;
+
+  Options options_;
+  std::size_t max_running_;
+  probe::Prober& prober_;
+  storage::Store& store_;
+  const async::Clock& clock_;
+  async::Event wake_;
+  async::TaskGroup workers_;
+  std::optional<Schedule> schedule_;
+  std::vector<Member> members_;
+  std::deque<Slot> waiting_;
+  std::vector<Slot> ready_;
+  std::vector<MissedSlots> missed_;
+  bool stopping_ = false;
+  bool exhausted_ = false;
+  std::uint64_t checks_ = 0, skipped_ = 0, steps_ = 0;
+};
+
+asio::awaitable<Schedule> PollingAgent::prepare() {
+  std::vector<storage::Definition> definitions;
+  definitions.reserve(options_.services.size());
+  members_.reserve(options_.services.size());
+  bool any_remembered = false;
+  for (const auto& service : options_.services) {
+    definitions.push_back(to_definition(service));
+    members_.push_back({probe::without_userinfo(service.label()), prober_.prepare(service)});
+    any_remembered = any_remembered || service.interval > kRememberAbove;
+  }
+  const auto ids = co_await store_.define(definitions);
+  std::unordered_map<std::string, common::WallTime> last_runs;
+  if (any_remembered) last_runs = co_await store_.last_runs();
+
+  std::vector<Phase> phases;
+  phases.reserve(members_.size());
+  const auto start = clock_.steady();
+  const auto now = clock_.wall();
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    members_[i].definition = ids[i];
+    const auto& service = options_.services[i];
+    std::optional<common::Micros> ago;
+    const auto last = last_runs.find(definitions[i].key);
+    if (service.interval > kRememberAbove && last != last_runs.end() && last->second <= now) ago = now - last->second;
+    phases.push_back(first_slots(start, common::stable_hash(definitions[i].key), service.interval, ago));
+  }
+  co_return Schedule(phases);
+}
+
+void PollingAgent::say_what_runs() const {
+  double per_minute = 0;
+  for (const auto& service : options_.services) per_minute += 60.0 / static_cast<double>(service.interval.count());
+  const auto count = static_cast<double>(std::max<std::size_t>(1, options_.services.size()));
+  log::info("Average requests per minute (RPM) across all services: {:.2f}", per_minute / count);
+  log::info("Total requests per minute (RPM) across all services: {:.2f}", per_minute);
+}
+
+asio::awaitable<void> PollingAgent::run() {
+  say_what_runs();
+  schedule_.emplace(co_await prepare());
+  auto expected = clock_.steady();
+  while (!stopping_) {
+    ++steps_;
+    turn(clock_.steady() - expected > kStall);
+    const auto due = schedule_->next_due();
+    expected = clock_.steady() + kLongestWait;
+    if (due) expected = std::min(expected, *due);
+    // A notice before its time is the stop; then `expected` no longer matters.
+    co_await wake_.wait_until(expected);
+  }
+  const auto now = clock_.steady();
+  for (const auto& slot : std::exchange(waiting_, {})) {
+    skip({slot.service, slot.due, std::min(slot.due, now), 1, storage::SkipReason::kStopping});
+  }
+  co_await workers_.join();
+}
+
+void PollingAgent::turn(bool stalled) {
+  ready_.clear();
+  missed_.clear();
+  schedule_->take_due(clock_.steady(), stalled, ready_, missed_);
+  bool pool_exhausted = false;
+  std::int64_t suspended = 0;
+  for (const auto& missed : missed_) {
+    skip(missed);
+    pool_exhausted = pool_exhausted || missed.reason == storage::SkipReason::kPoolExhausted;
+    if (missed.reason == storage::SkipReason::kSuspended) suspended += missed.count;
+  }
+  if (suspended > 0) {
+    log::warning("The process stood still; {} slots that were due meanwhile were skipped, not run late.", suspended);
+  }
+  if (pool_exhausted && !exhausted_) {
+    log::warning(
+        "All {} checks that may run at once are running, so slots are being skipped. Raise the limit of open files, "
+        "shorten timeouts or poll less often.",
+        max_running_);
+  }
+  if (exhausted_ && waiting_.empty() && !pool_exhausted) log::warning("The pool of checks has room again.");
+  exhausted_ = pool_exhausted || (exhausted_ && !waiting_.empty());
+  for (const auto& slot : ready_) {
+    waiting_.push_back(slot);
+    if (workers_.size() < max_running_) workers_.spawn("check", work());
+  }
+}
+
+asio::awaitable<void> PollingAgent::work() {
+  while (!waiting_.empty()) {
+    const Slot slot = waiting_.front();
+    waiting_.pop_front();
+    schedule_->started(slot.service);
+    bool cut = false;
+    try {
+      co_await run_slot(slot);
+    } catch (const boost::system::system_error& error) {
+      if (error.code() != asio::error::operation_aborted) throw;
+      cut = true;
+    }
+    schedule_->finished(slot.service);
+    if (cut) {
+      skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kStopping});
+      co_return;
+    }
+  }
+}
+
+asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
+  Member& member = members_[slot.service];
+  const auto lateness = std::chrono::duration_cast<common::Micros>(clock_.steady() - slot.due);
+  auto seen = co_await prober_.probe(member.check);
+  judge_change(member, seen);
+  co_await store_.append(to_result(std::move(seen), member.definition, std::max(lateness, common::Micros{0})));
+  ++checks_;
+}
+
+void PollingAgent::skip(const MissedSlots& missed) {
+  skipped_ += static_cast<std::uint64_t>(missed.count);
+  store_.append(storage::Skipped{members_[missed.service].definition, wall_of(missed.first), wall_of(missed.last),
+                                 missed.count, missed.reason});
+}
+
+void PollingAgent::judge_change(Member& member, const probe::Observation& seen) {
+  const Verdict verdict = common::verdict_of(seen.outcome);
+  const bool was_unknown = member.seen && member.last == Verdict::kUnknown;
+  member.last = verdict;
+  member.seen = true;
+  if (verdict == Verdict::kUnknown) {
+    if (!was_unknown) log::warning("{} could not be judged: {}", member.label, seen.reason);
+    return;
+  }
+  // What was unknown in between does not make a service that stays down go down twice.
+  if (verdict == Verdict::kDown && !member.down) log::warning("{} is down: {}", member.label, seen.reason);
+  if (verdict != Verdict::kDown && member.down) log::warning("{} is up again.", member.label);
+  member.down = verdict == Verdict::kDown;
+}
+
+common::WallTime PollingAgent::wall_of(common::SteadyTime moment) const {
+  return clock_.wall() - std::chrono::duration_cast<common::Micros>(clock_.steady() - moment);
+}
+
+Health PollingAgent::health() const {
+  Health health{.checks = checks_, .skipped = skipped_, .steps = steps_, .running = workers_.size()};
+  for (const auto& member : members_) {
+    if (!member.seen) continue;
+    switch (member.last) {
+      case Verdict::kUp:
+        ++health.up;
+        break;
+      case Verdict::kDegraded:
+        ++health.degraded;
+        break;
+      case Verdict::kDown:
+        ++health.down;
+        break;
+      case Verdict::kUnknown:
+        ++health.unknown;
+        break;
+    }
+  }
+  return health;
+}
+
+}  // namespace
+
+std::unique_ptr<Agent> Agent::create(asio::any_io_executor io, const Options& options, std::size_t max_running,
+                                     probe::Prober& prober, storage::Store& store, const async::Clock& clock) {
+  return std::make_unique<PollingAgent>(std::move(io), options, max_running, prober, store, clock);
+}
+
+}  // namespace monitor::agent

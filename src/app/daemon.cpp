@@ -1,0 +1,306 @@
+#include "app/daemon.h"
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "agent/agent.h"
+#include "app/limits.h"
+#include "app/progress.h"
+#include "app/signals.h"
+#include "app/systemd.h"
+#include "async/clock.h"
+#include "async/event.h"
+#include "async/task_group.h"
+#include "collector/collector.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "exporter/exporter.h"
+#include "probe/prober.h"
+#include "storage/store.h"
+
+namespace monitor::app {
+namespace {
+
+namespace asio = boost::asio;
+namespace log = common::log;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// A worker that has not moved for this long is stalled; every call it makes carries a shorter limit of its own.
+constexpr seconds kStallAfter{45};
+/// What the last export attempt may take at the stop, and what a PostgreSQL that hangs is waited for before it.
+constexpr milliseconds kLastExport{3000};
+constexpr seconds kExporterPatience{2};
+/// What a row of a passed check costs here, and in PostgreSQL with both indexes.
+constexpr std::uint64_t kLocalRowBytes = 70;
+constexpr std::uint64_t kRemoteRowBytes = 190;
+
+class Daemon {
+ public:
+  Daemon(const config::Settings& settings, bool notify_systemd);
+  int run();
+
+ private:
+  async::TaskGroup::OnFailure on_failure();
+  void build();
+  void start();
+  void say_where_results_go() const;
+  void stop(const std::string& why, int status);
+  asio::awaitable<void> run_agent();
+  asio::awaitable<void> run_exporter();
+  asio::awaitable<void> stop_in_order();
+  asio::awaitable<void> stop_exporting();
+  asio::awaitable<void> supervise();
+  std::vector<Pulse> pulses() const;
+  std::string status_sentence() const;
+
+  const config::Settings& settings_;
+  const bool exporting_;
+  asio::io_context io_{1};
+  async::SystemClock clock_;
+  Systemd systemd_;
+  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<probe::Prober> prober_;
+  std::unique_ptr<agent::Agent> agent_;
+  std::unique_ptr<exporter::Exporter> exporter_;
+  std::unique_ptr<collector::Collector> collector_;
+  // One group a worker, so that each can be stopped in its turn.
+  async::TaskGroup agent_tasks_, exporter_tasks_, collector_tasks_, store_tasks_, own_tasks_;
+  async::Event agent_ended_, exporter_ended_;
+  bool exporter_runs_ = false;
+  bool stopping_ = false;
+  bool closed_ = false;
+  int status_ = EXIT_SUCCESS;
+};
+
+std::string explain(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "unknown exception";
+  }
+}
+
+/// Every loop catches what it can mend; what gets past it is a bug, and a restart is safer than to go on without a
+/// worker.
+async::TaskGroup::OnFailure Daemon::on_failure() {
+  return [this](const std::string& name, std::exception_ptr failure) {
+    stop(fmt::format("the {} died: {}", name, explain(failure)), EXIT_FAILURE);
+  };
+}
+
+Daemon::Daemon(const config::Settings& settings, bool notify_systemd)
+    : settings_(settings),
+      exporting_(!settings.exporter.uri.empty()),
+      systemd_(notify_systemd),
+      agent_tasks_(io_.get_executor(), on_failure()),
+      exporter_tasks_(io_.get_executor(), on_failure()),
+      collector_tasks_(io_.get_executor(), on_failure()),
+      store_tasks_(io_.get_executor(), on_failure()),
+      own_tasks_(io_.get_executor(), on_failure()),
+      agent_ended_(io_.get_executor()),
+      exporter_ended_(io_.get_executor()) {}
+
+void Daemon::build() {
+  const std::size_t open_files = raise_open_files();
+  const std::size_t at_once = checks_at_once(open_files);
+  store_ = storage::Store::open(io_.get_executor(), settings_.storage, clock_);
+  if (settings_.agent.enabled) {
+    log::info("At most {} checks run at once (limit of open files: {}).", at_once, open_files);
+    prober_ = probe::Prober::create(io_.get_executor(), clock_, settings_.net);
+    agent_ = agent::Agent::create(io_.get_executor(), settings_.agent, at_once, *prober_, *store_, clock_);
+  }
+  if (exporting_ && settings_.exporter.enabled) {
+    exporter_ = exporter::Exporter::create(io_.get_executor(), settings_.exporter, *store_, clock_);
+    store_->on_commit([this] { exporter_->wake(); });
+  }
+  if (settings_.collector.enabled) {
+    collector_ = collector::Collector::create(io_.get_executor(), settings_.collector, exporting_, *store_, clock_);
+  }
+}
+
+void Daemon::start() {
+  store_tasks_.spawn("store", store_->run());
+  if (agent_) {
+    log::info("Starting Agent worker.");
+    agent_tasks_.spawn("agent", run_agent());
+  }
+  if (collector_) {
+    log::info("Starting Collector worker.");
+    collector_tasks_.spawn("collector", collector_->run());
+  }
+  if (exporter_) {
+    log::info("Starting Exporter worker.");
+    exporter_runs_ = true;
+    exporter_tasks_.spawn("exporter", run_exporter());
+  }
+  say_where_results_go();
+  own_tasks_.spawn("supervisor", supervise());
+  systemd_.ready();
+}
+
+void Daemon::say_where_results_go() const {
+  double per_day = 0;
+  for (const auto& service : settings_.agent.services) {
+    per_day += 86400.0 / static_cast<double>(service.interval.count());
+  }
+  const auto bytes = [&](std::uint64_t row) {
+    return common::format_size(static_cast<std::uint64_t>(per_day * static_cast<double>(row)));
+  };
+  if (exporting_) {
+    log::info("{} services. Results go to {} (about {} a day) and on to {} (about {} a day).",
+              settings_.agent.services.size(), settings_.storage.path.string(), bytes(kLocalRowBytes),
+              exporter::masked_uri(settings_.exporter.uri), bytes(kRemoteRowBytes));
+  } else {
+    log::info("{} services. Results go to {} (about {} a day, kept for {}); no external database is configured.",
+              settings_.agent.services.size(), settings_.storage.path.string(), bytes(kLocalRowBytes),
+              common::format_duration(settings_.collector.local_retention));
+  }
+}
+
+asio::awaitable<void> Daemon::run_agent() {
+  co_await agent_->run();
+  agent_ended_.notify();
+}
+
+asio::awaitable<void> Daemon::run_exporter() {
+  std::exception_ptr failure;
+  try {
+    co_await exporter_->run();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  exporter_runs_ = false;
+  exporter_ended_.notify();
+  if (failure) std::rethrow_exception(failure);
+}
+
+void Daemon::stop(const std::string& why, int status) {
+  if (status != EXIT_SUCCESS) {
+    log::error("Stopping: {}.", why);
+    status_ = status;
+  } else {
+    log::info("Stopping: {}.", why);
+  }
+  if (stopping_) return;
+  stopping_ = true;
+  systemd_.stopping();
+  own_tasks_.cancel();  // the supervisor; what is spawned below comes after
+  own_tasks_.spawn("stop", stop_in_order());
+}
+
+asio::awaitable<void> Daemon::stop_in_order() {
+  if (agent_ && agent_tasks_.size() > 0) {
+    agent_->stop();
+    const auto grace = clock_.steady() + settings_.stop_grace;
+    if (!co_await agent_ended_.wait_until(grace)) {
+      agent_->cut();
+      co_await agent_tasks_.join();
+    }
+  }
+  co_await store_->commit();
+  if (exporter_) co_await stop_exporting();
+  collector_tasks_.cancel();
+  co_await collector_tasks_.join();
+  store_tasks_.cancel();
+  co_await store_tasks_.join();
+  co_await store_->close();
+  closed_ = true;
+  io_.stop();
+}
+
+asio::awaitable<void> Daemon::stop_exporting() {
+  exporter_tasks_.cancel();
+  if (exporter_runs_) co_await exporter_ended_.wait_until(clock_.steady() + kExporterPatience);
+  if (!exporter_runs_) co_await exporter_->flush(kLastExport);
+}
+
+asio::awaitable<void> Daemon::supervise() {
+  constexpr seconds kStatusEvery{5};
+  Progress progress(kStallAfter);
+  std::vector<std::string> known;
+  auto tick = milliseconds{1000};
+  if (const auto limit = systemd_.watchdog_limit()) {
+    tick = std::clamp(std::chrono::duration_cast<milliseconds>(*limit / 3), milliseconds{10}, tick);
+  }
+  auto next_status = clock_.steady();
+  for (;;) {
+    const auto now = clock_.steady();
+    const auto stalled = progress.stalled(now, pulses());
+    if (stalled != known) {
+      if (stalled.empty()) log::warning("Every worker moves again.");
+      for (const auto& worker : stalled) {
+        log::error("The {} has not moved for more than {}; the watchdog is not fed until it does.", worker,
+                   common::format_duration(kStallAfter));
+      }
+      known = stalled;
+    }
+    if (stalled.empty()) systemd_.watchdog();
+    if (now >= next_status) {
+      systemd_.status(status_sentence());
+      next_status = now + kStatusEvery;
+    }
+    co_await async::sleep_for(tick);
+  }
+}
+
+std::vector<Pulse> Daemon::pulses() const {
+  std::vector<Pulse> all;
+  const auto store = store_->health();
+  all.push_back({"store", store.commits, store.degraded || store.waiting == 0});
+  if (agent_) all.push_back({"agent", agent_->health().steps, false});
+  if (exporter_) all.push_back({"exporter", exporter_->health().steps, exporter_->health().degraded});
+  if (collector_) all.push_back({"collector", collector_->health().steps, collector_->health().degraded});
+  return all;
+}
+
+std::string Daemon::status_sentence() const {
+  std::string sentence;
+  if (agent_) {
+    const auto agent = agent_->health();
+    sentence = fmt::format("{} services: {} up, {} down, {} unknown; {} checks, {} slots skipped; ",
+                           settings_.agent.services.size(), agent.up + agent.degraded, agent.down, agent.unknown,
+                           agent.checks, agent.skipped);
+  }
+  if (exporter_) {
+    const auto exporter = exporter_->health();
+    sentence += fmt::format("{} results exported, {} waiting", exporter.exported, store_->backlog());
+    if (!exporter.problem.empty()) sentence += fmt::format("; {}", exporter.problem);
+  } else {
+    sentence += fmt::format("{} results stored", store_->health().committed);
+  }
+  const auto store = store_->health();
+  if (store.degraded) sentence += fmt::format("; {} ({} results dropped)", store.problem, store.dropped);
+  if (const auto lost = log::dropped(); lost > 0) sentence += fmt::format("; {} log lines dropped", lost);
+  return sentence;
+}
+
+int Daemon::run() {
+  build();
+  const Signals signals(
+      io_.get_executor(), [this](const char* name) { stop(std::string{name} + " received", EXIT_SUCCESS); },
+      [] { log::warning("SIGHUP: the configuration is read at the start only; restart to apply a change."); });
+  start();
+  io_.run();
+  if (exporter_runs_ || !closed_) {
+    // A library call hangs on its own thread. The local database is closed, so nothing is lost by not waiting for it.
+    log::stop();
+    std::_Exit(closed_ ? status_ : EXIT_FAILURE);
+  }
+  return status_;
+}
+
+}  // namespace
+
+int run(const config::Settings& settings, bool notify_systemd) {
+  ignore_fatal_io_signals();
+  Daemon daemon(settings, notify_systemd);
+  return daemon.run();
+}
+
+}  // namespace monitor::app

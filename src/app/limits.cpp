@@ -1,0 +1,39 @@
+#include "app/limits.h"
+
+#include <algorithm>
+#include <csignal>
+#include <sys/resource.h>
+
+namespace monitor::app {
+namespace {
+
+/// Databases, their journals, name servers, PostgreSQL, the log, epoll, and room to spare.
+constexpr std::size_t kReservedFiles = 64;
+/// Beyond this a single io thread gains nothing from more sockets at once.
+constexpr std::size_t kMostChecksAtOnce = 20'000;
+
+}  // namespace
+
+std::size_t raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  if (limit.rlim_cur < limit.rlim_max) {
+    const rlimit raised{limit.rlim_max, limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
+  }
+  return limit.rlim_cur;
+}
+
+std::size_t checks_at_once(std::size_t open_files) {
+  if (open_files <= kReservedFiles) return 1;
+  return std::min(open_files - kReservedFiles, kMostChecksAtOnce);
+}
+
+void ignore_fatal_io_signals() {
+  struct sigaction ignore{};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignore, nullptr);
+  ::sigaction(SIGXFSZ, &ignore, nullptr);
+}
+
+}  // namespace monitor::app

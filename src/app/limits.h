@@ -1,0 +1,17 @@
+// The process's own limits and dispositions, set once at start. Call before any thread is made.
+#pragma once
+
+#include <cstddef>
+
+namespace monitor::app {
+
+/// Raises the soft limit of open files to the hard one; returns what is then in force.
+std::size_t raise_open_files();
+
+/// How many checks may run at once with `open_files`: one socket each, less what the rest of the process needs.
+std::size_t checks_at_once(std::size_t open_files);
+
+/// SIGPIPE and SIGXFSZ become errors of the call that met them, instead of the end of the process.
+void ignore_fatal_io_signals();
+
+}  // namespace monitor::app

@@ -1,0 +1,38 @@
+// Whether every worker still gets on, for the watchdog. Pure: time comes in as an argument.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/units.h"
+
+namespace monitor::app {
+
+/// One look at a worker. `steps` is any number that moves while the worker lives; a worker with nothing to do, or in a
+/// declared degraded state, is `excused`.
+struct Pulse {
+  std::string worker;
+  std::uint64_t steps = 0;
+  bool excused = false;
+};
+
+class Progress {
+ public:
+  explicit Progress(std::chrono::seconds limit) : limit_(limit) {}
+
+  /// The workers that have not moved for longer than the limit and are not excused.
+  std::vector<std::string> stalled(common::SteadyTime now, const std::vector<Pulse>& pulses);
+
+ private:
+  struct Seen {
+    std::uint64_t steps = 0;
+    common::SteadyTime moved;
+  };
+  std::chrono::seconds limit_;
+  std::map<std::string, Seen> seen_;
+};
+
+}  // namespace monitor::app
