@@ -11,7 +11,7 @@
 namespace monitor::probe {
 
 inline constexpr std::size_t kDefaultBodyLimit = std::size_t{1} << 20;
-inline constexpr std::size_t kMaxUrlBytes = 2083;
+inline constexpr std::size_t kMaxUrlCharacters = 2083;
 
 /// One monitored endpoint.
 struct Service {
@@ -33,8 +33,10 @@ struct Service {
 
 const std::vector<std::string>& allowed_methods();
 
-/// Each returns why the value cannot be used and what to write instead, or nothing when it can.
+/// Each returns why the value cannot be used and what to write instead, or nothing when it can. No sentence quotes a
+/// URL, which may hold a password.
 std::optional<std::string> refuse_method(std::string_view method);
+/// For the URL with every `${NAME}` expanded (`target`); without an expansion the two are the same.
 std::optional<std::string> refuse_url(std::string_view url);
 std::optional<std::string> refuse_regex(std::string_view pattern);
 std::optional<std::string> refuse_name(std::string_view name);
