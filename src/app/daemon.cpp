@@ -209,8 +209,10 @@ asio::awaitable<void> Daemon::stop_in_order() {
   co_await collector_tasks_.join();
   store_tasks_.cancel();
   co_await store_tasks_.join();
+  const auto committed = store_->health().committed;
   co_await store_->close();
   closed_ = true;
+  log::info("Stopped: {} results committed since the start.", committed);
   io_.stop();
 }
 

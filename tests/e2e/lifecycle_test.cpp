@@ -1,0 +1,170 @@
+// How the process starts, stops and reports to systemd: real signals, real sockets.
+#include <array>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+
+#include "e2e/world.h"
+
+namespace monitor::test {
+namespace {
+
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+class Lifecycle : public testing::Test {
+ protected:
+  void services(int count, const std::string& path, const std::string& more = "") {
+    std::string text = "interval_limits: {min: 1, max: 86400}\n" + more + "services:\n";
+    for (int i = 0; i < count; ++i) {
+      text += "  - {name: service-" + std::to_string(i) + ", url: \"" + example_.url() + path +
+              "\", method: GET, interval_sec: 1, timeout: 30}\n";
+    }
+    world_.write_config(text);
+  }
+  /// Local rows that are there, whatever the schema's first commit left to do.
+  std::int64_t results() {
+    try {
+      return world_.local_number("SELECT count(*) FROM results");
+    } catch (const std::exception&) {
+      return 0;
+    }
+  }
+  World world_;
+  Example example_;
+};
+
+TEST_F(Lifecycle, SigtermUnderLoadKeepsEveryResultThatWasTaken) {
+  services(200, "/");
+  auto monitor = world_.start();
+  ASSERT_TRUE(eventually([&] { return results() > 300; })) << monitor->err();
+  monitor->signal(SIGTERM);
+  EXPECT_EQ(monitor->wait(), 0) << monitor->err();
+  const auto err = monitor->err();
+  const std::string sign = "Stopped: ";
+  const auto at = err.find(sign);
+  ASSERT_NE(at, std::string::npos) << err;
+  EXPECT_EQ(std::stoll(err.substr(at + sign.size())), results());
+  EXPECT_EQ(world_.local("PRAGMA integrity_check").at(0).at(0), "ok");
+}
+
+TEST_F(Lifecycle, ARunningCheckIsCutAtTheGracePeriodAndCountsAsSkipped) {
+  services(1, "/slow?ms=20000", "stop_grace: 1\n");
+  auto monitor = world_.start();
+  ASSERT_TRUE(eventually([&] {
+    return results() == 0 && std::filesystem::exists(world_.database()) &&
+           world_.local_number("SELECT count(*) FROM skipped") > 0;  // a second slot came while the first still ran
+  })) << monitor->err();
+  const auto start = std::chrono::steady_clock::now();
+  monitor->signal(SIGINT);
+  EXPECT_EQ(monitor->wait(), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds{10});
+  EXPECT_EQ(world_.local("SELECT count(*) FROM skipped WHERE reason = 'stopping'").at(0).at(0), "1");
+}
+
+TEST_F(Lifecycle, ASecondSignalEndsItAtOnce) {
+  services(1, "/slow?ms=20000", "stop_grace: 25\n");
+  auto monitor = world_.start();
+  ASSERT_TRUE(monitor->wait_for("Starting Agent worker."));
+  ASSERT_TRUE(eventually([&] {
+    return std::filesystem::exists(world_.database()) && world_.local_number("SELECT count(*) FROM skipped") > 0;
+  }));
+  monitor->signal(SIGINT);
+  ASSERT_TRUE(monitor->wait_for("Stopping: SIGINT"));
+  monitor->signal(SIGINT);
+  EXPECT_EQ(monitor->wait(seconds{5}), 130);
+}
+
+TEST_F(Lifecycle, ASecondInstanceIsRefusedAndNamesTheFirst) {
+  services(1, "/");
+  auto first = world_.start();
+  ASSERT_TRUE(first->wait_for("Starting Agent worker."));
+  const auto second = world_.monitor({"start", "--yes"});
+  EXPECT_EQ(second.status, 1);
+  EXPECT_THAT(second.err, HasSubstr(std::to_string(first->pid())));
+  first->signal(SIGTERM);
+  EXPECT_EQ(first->wait(), 0);
+}
+
+TEST_F(Lifecycle, ALongRestIsRememberedButAShortServiceStartsAtOnceAgain) {
+  services(1, "/");
+  for (int round = 0; round < 2; ++round) {
+    const auto before = results();
+    auto monitor = world_.start();
+    ASSERT_TRUE(eventually([&] { return results() > before; })) << monitor->err();
+    monitor->signal(SIGTERM);
+    ASSERT_EQ(monitor->wait(), 0);
+  }
+}
+
+TEST_F(Lifecycle, StderrClosedOrFullNeverStopsThePolling) {
+  services(5, "/");
+  Child monitor(
+      {.command = {"/bin/sh", "-c", "exec " + std::string{MONITOR_BINARY} + " start -vvvvv --yes 2>&- >/dev/null"},
+       .environment = {{"HOME", world_.home().string()}}});
+  EXPECT_TRUE(eventually([&] { return results() > 10; }));
+  monitor.signal(SIGTERM);
+  EXPECT_EQ(monitor.wait(), 0);
+}
+
+/// What systemd would hear.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::filesystem::path& path) : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.string().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    if (::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+      throw std::runtime_error("bind " + path.string());
+    }
+    const timeval limit{20, 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  }
+  ~NotifySocket() { ::close(socket_); }
+  /// The next message that begins with `start`; empty after 20 s of silence.
+  std::string next(const std::string& start) {
+    std::array<char, 4096> text{};
+    for (;;) {
+      const auto size = ::recv(socket_, text.data(), text.size(), 0);
+      if (size <= 0) return {};
+      std::string message(text.data(), static_cast<std::size_t>(size));
+      if (message.starts_with(start)) return message;
+    }
+  }
+
+ private:
+  int socket_;
+};
+
+TEST_F(Lifecycle, SystemdHearsReadyStatusWatchdogAndStopping) {
+  services(3, "/");
+  const auto path = world_.home() / "notify";
+  NotifySocket socket(path);
+  world_.set("NOTIFY_SOCKET", path.string());
+  world_.set("WATCHDOG_USEC", "600000");
+  auto monitor = world_.start({"start", "-vvvv", "--yes", "-ns"});
+  EXPECT_EQ(socket.next("READY"), "READY=1") << monitor->err();
+  EXPECT_THAT(socket.next("STATUS"), HasSubstr("3 services"));
+  EXPECT_EQ(socket.next("WATCHDOG"), "WATCHDOG=1");
+  EXPECT_EQ(socket.next("WATCHDOG"), "WATCHDOG=1");
+  EXPECT_THAT(monitor->err(), HasSubstr("Systemd notification is enabled."));
+  monitor->signal(SIGTERM);
+  EXPECT_EQ(socket.next("STOPPING"), "STOPPING=1");
+  EXPECT_EQ(monitor->wait(), 0);
+}
+
+TEST_F(Lifecycle, StartWithoutAServiceIsAnErrorUnlessTheAgentIsSwitchedOff) {
+  world_.write_config("services: []\n");
+  EXPECT_EQ(world_.monitor({"start", "--yes"}).status, 2);
+  world_.write_config("workers: {agent: false}\n");
+  auto monitor = world_.start();
+  EXPECT_TRUE(monitor->wait_for("Starting Collector worker.")) << monitor->err();
+  EXPECT_THAT(monitor->err(), testing::Not(HasSubstr("Starting Agent worker.")));
+  monitor->signal(SIGTERM);
+  EXPECT_EQ(monitor->wait(), 0);
+}
+
+}  // namespace
+}  // namespace monitor::test

@@ -1,0 +1,157 @@
+// The promise as a whole: PostgreSQL away for a while, a kill -9, and every slot accounted for. A short form here;
+// MONITOR_E2E_SERVICES=300 MONITOR_E2E_INTERVAL=5 MONITOR_E2E_SECONDS=300 is the long one.
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include <gmock/gmock.h>
+
+#include "e2e/world.h"
+#include "support/postgres.h"
+
+namespace monitor::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+int parameter(const char* name, int otherwise) {
+  const char* value = std::getenv(name);                   // NOLINT(concurrency-mt-unsafe): nobody changes it
+  return value == nullptr ? otherwise : std::atoi(value);  // NOLINT(cert-err34-c)
+}
+
+/// The moments at which slots of one service were due, as results and skipped ranges tell.
+std::map<std::string, std::vector<std::int64_t>> due_moments(const World& world, std::int64_t interval_us) {
+  std::map<std::string, std::vector<std::int64_t>> due;
+  for (const auto& row : world.local("SELECT definition, requested_at - lateness FROM results")) {
+    due[row[0]].push_back(std::stoll(row[1]));
+  }
+  for (const auto& row : world.local("SELECT definition, from_at, count FROM skipped")) {
+    for (std::int64_t i = 0; i < std::stoll(row[2]); ++i) {
+      due[row[0]].push_back(std::stoll(row[1]) + i * interval_us);
+    }
+  }
+  for (auto& [definition, moments] : due) std::sort(moments.begin(), moments.end());
+  return due;
+}
+
+class Pipeline : public testing::Test {
+ protected:
+  const int services_ = parameter("MONITOR_E2E_SERVICES", 100);
+  const int interval_ = parameter("MONITOR_E2E_INTERVAL", 1);
+  const int seconds_ = parameter("MONITOR_E2E_SECONDS", 21);
+
+  void write_config(const std::string& more = "") {
+    std::string text = "external_database_uri: \"" + postgres_.uri() + "\"\ninterval_limits: {min: 1, max: 300}\n" +
+                       more + "services:\n";
+    for (int i = 0; i < services_; ++i) {
+      text += "  - {name: s-" + std::to_string(i) + ", url: \"" + example_.url() + (i % 10 == 9 ? "/flaky" : "/") +
+              "\", interval_sec: " + std::to_string(interval_) + ", timeout: 5}\n";
+    }
+    world_.write_config(text);
+  }
+  void live_for(seconds duration) { std::this_thread::sleep_for(duration); }  // the run itself takes this long
+  bool drained() {
+    const auto local = world_.local("SELECT coalesce(max(seq), 0) FROM results").at(0).at(0);
+    return eventually([&] { return postgres_.value("SELECT coalesce(max(seq), 0) FROM monitoring_results") >= local; });
+  }
+
+  Postgres postgres_;
+  Example example_;
+  World world_;
+};
+
+TEST_F(Pipeline, AnOutageAndAKillLoseNothingButTheCommitWindow) {
+  write_config();
+  auto first = world_.start();
+  ASSERT_TRUE(first->wait_for("Exported ")) << first->err();
+  live_for(seconds{seconds_ / 3});
+  postgres_.stop();
+  live_for(seconds{seconds_ / 5});
+  postgres_.start();
+  live_for(seconds{seconds_ / 5});
+  const auto killed_at =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  first->signal(SIGKILL);
+  ASSERT_EQ(first->wait(), 128 + SIGKILL);
+
+  auto second = world_.start();
+  live_for(seconds{seconds_ / 4});
+  second->signal(SIGTERM);
+  ASSERT_EQ(second->wait(), 0) << second->err();
+
+  // Once in PostgreSQL, in an unbroken row, and the same as here.
+  const auto local_rows = world_.local_number("SELECT count(*) FROM results");
+  EXPECT_EQ(world_.local_number("SELECT max(seq) - min(seq) + 1 FROM results"), local_rows);
+  EXPECT_EQ(postgres_.value("SELECT count(*) FROM monitoring_results"), std::to_string(local_rows));
+  EXPECT_EQ(postgres_.value("SELECT max(seq) - min(seq) + 1 FROM monitoring_results"), std::to_string(local_rows));
+  EXPECT_EQ(postgres_.value("SELECT count(DISTINCT seq) FROM monitoring_results"), std::to_string(local_rows));
+  EXPECT_EQ(postgres_.value("SELECT count(*) FROM monitoring"), std::to_string(local_rows));
+  EXPECT_EQ(postgres_.value("SELECT coalesce(sum(count), 0) FROM monitoring_skipped"),
+            world_.local("SELECT coalesce(sum(count), 0) FROM skipped").at(0).at(0));
+  EXPECT_EQ(world_.local("PRAGMA integrity_check").at(0).at(0), "ok");
+
+  // Every slot ran or is skipped: a service's due moments are an interval apart, but for the one hole at the kill.
+  const std::int64_t interval_us = interval_ * 1'000'000LL;
+  const auto due = due_moments(world_, interval_us);
+  ASSERT_EQ(due.size(), static_cast<std::size_t>(services_));
+  for (const auto& [definition, moments] : due) {
+    for (std::size_t i = 1; i < moments.size(); ++i) {
+      const auto step = moments[i] - moments[i - 1];
+      const bool over_the_kill = moments[i - 1] <= killed_at && moments[i] >= killed_at - 500'000;
+      if (over_the_kill) {
+        EXPECT_GE(moments[i - 1], killed_at - interval_us - 500'000) << "service " << definition << " lost too much";
+      } else {
+        EXPECT_NEAR(static_cast<double>(step), static_cast<double>(interval_us), 20'000) << "service " << definition;
+      }
+    }
+  }
+}
+
+TEST_F(Pipeline, WhatHasArrivedIsPurgedAndTheRestIsKept) {
+  write_config("keep_exported: 0\n");
+  auto monitor = world_.start();
+  ASSERT_TRUE(monitor->wait_for("processed records deleted.")) << monitor->err();
+  postgres_.stop();
+  ASSERT_TRUE(eventually([&] { return world_.local_number("SELECT count(*) FROM results") > 2 * services_; }))
+      << "nothing is purged that has not arrived";
+  postgres_.start();
+  ASSERT_TRUE(eventually([&] { return world_.local_number("SELECT count(*) FROM results") < services_; }))
+      << monitor->err();
+  monitor->signal(SIGTERM);
+  EXPECT_EQ(monitor->wait(), 0);
+  const auto seen = postgres_.value("SELECT count(*) FROM monitoring_results");
+  EXPECT_EQ(postgres_.value("SELECT max(seq) - min(seq) + 1 FROM monitoring_results"), seen);
+}
+
+TEST_F(Pipeline, EachWorkerGoesOnWithoutTheOthers) {
+  write_config("workers: {agent: true, exporter: false, collector: false}\n");
+  auto agent_alone = world_.start();
+  ASSERT_TRUE(eventually([&] {
+    return std::filesystem::exists(world_.database()) &&
+           world_.local_number("SELECT count(*) FROM results") >= services_;
+  })) << agent_alone->err();
+  agent_alone->signal(SIGTERM);
+  ASSERT_EQ(agent_alone->wait(), 0);
+  const auto taken = world_.local_number("SELECT count(*) FROM results");
+
+  write_config("workers: {agent: false, exporter: true, collector: false}\n");
+  auto exporter_alone = world_.start();
+  ASSERT_TRUE(eventually([&] {
+    return postgres_.value("SELECT to_regclass('monitoring_results') IS NOT NULL") == "t" &&
+           postgres_.value("SELECT count(*) FROM monitoring_results") == std::to_string(taken);
+  })) << exporter_alone->err();
+  exporter_alone->signal(SIGTERM);
+  ASSERT_EQ(exporter_alone->wait(), 0);
+
+  write_config("workers: {agent: false, exporter: false, collector: true}\nkeep_exported: 0\n");
+  auto collector_alone = world_.start();
+  ASSERT_TRUE(eventually([&] { return world_.local_number("SELECT count(*) FROM results") <= 1; }))
+      << collector_alone->err();
+  collector_alone->signal(SIGTERM);
+  ASSERT_EQ(collector_alone->wait(), 0);
+}
+
+}  // namespace
+}  // namespace monitor::test
