@@ -53,6 +53,8 @@ class PollingAgent final : public Agent {
           std::rethrow_exception(failure);
         }) {}
 
+  asio::awaitable<void> start() override;
+  common::SteadyTime step() override;
   asio::awaitable<void> run() override;
   void stop() override {
     stopping_ = true;
@@ -64,7 +66,7 @@ class PollingAgent final : public Agent {
  private:
   asio::awaitable<Schedule> prepare();
   void say_what_runs() const;
-  void turn(bool stalled);
+  void account_for_missed();
   asio::awaitable<void> work();
   asio::awaitable<void> run_slot(Slot slot);
   void skip(const MissedSlots& missed);
@@ -83,6 +85,7 @@ class PollingAgent final : public Agent {
   std::deque<Slot> waiting_;
   std::vector<Slot> ready_;
   std::vector<MissedSlots> missed_;
+  common::SteadyTime expected_{};  ///< when the next step should come
   bool stopping_ = false;
   bool exhausted_ = false;
   std::uint64_t checks_ = 0, skipped_ = 0, steps_ = 0;
@@ -125,18 +128,32 @@ void PollingAgent::say_what_runs() const {
   log::info("Total requests per minute (RPM) across all services: {:.2f}", per_minute);
 }
 
-asio::awaitable<void> PollingAgent::run() {
+asio::awaitable<void> PollingAgent::start() {
   say_what_runs();
   schedule_.emplace(co_await prepare());
-  auto expected = clock_.steady();
+  expected_ = clock_.steady();
+}
+
+common::SteadyTime PollingAgent::step() {
+  ++steps_;
+  const auto now = clock_.steady();
+  ready_.clear();
+  missed_.clear();
+  schedule_->take_due(now, now - expected_ > kStall, ready_, missed_);
+  account_for_missed();
+  for (const auto& slot : ready_) {
+    waiting_.push_back(slot);
+    if (workers_.size() < max_running_) workers_.spawn("check", work());
+  }
+  expected_ = std::min(schedule_->next_due().value_or(common::SteadyTime::max()), now + kLongestWait);
+  return expected_;
+}
+
+asio::awaitable<void> PollingAgent::run() {
+  co_await start();
   while (!stopping_) {
-    ++steps_;
-    turn(clock_.steady() - expected > kStall);
-    const auto due = schedule_->next_due();
-    expected = clock_.steady() + kLongestWait;
-    if (due) expected = std::min(expected, *due);
-    // A notice before its time is the stop; then `expected` no longer matters.
-    co_await wake_.wait_until(expected);
+    const auto until = step();
+    co_await wake_.wait_until(until);  // a notice before that is the stop
   }
   const auto now = clock_.steady();
   for (const auto& slot : std::exchange(waiting_, {})) {
@@ -145,10 +162,7 @@ asio::awaitable<void> PollingAgent::run() {
   co_await workers_.join();
 }
 
-void PollingAgent::turn(bool stalled) {
-  ready_.clear();
-  missed_.clear();
-  schedule_->take_due(clock_.steady(), stalled, ready_, missed_);
+void PollingAgent::account_for_missed() {
   bool pool_exhausted = false;
   std::int64_t suspended = 0;
   for (const auto& missed : missed_) {
@@ -167,10 +181,6 @@ void PollingAgent::turn(bool stalled) {
   }
   if (exhausted_ && waiting_.empty() && !pool_exhausted) log::warning("The pool of checks has room again.");
   exhausted_ = pool_exhausted || (exhausted_ && !waiting_.empty());
-  for (const auto& slot : ready_) {
-    waiting_.push_back(slot);
-    if (workers_.size() < max_running_) workers_.spawn("check", work());
-  }
 }
 
 asio::awaitable<void> PollingAgent::work() {

@@ -28,7 +28,11 @@ class Agent {
                                        probe::Prober& prober, storage::Store& store, const async::Clock& clock);
   virtual ~Agent() = default;
 
-  /// Until cancelled or stopped; returns when no check runs any more.
+  /// Stores the definitions and lays out the schedule. Before the first step().
+  virtual boost::asio::awaitable<void> start() = 0;
+  /// Sets going what is due now; returns when to come again.
+  virtual common::SteadyTime step() = 0;
+  /// start(), then steps until stopped; returns when no check runs any more.
   virtual boost::asio::awaitable<void> run() = 0;
   /// No new slots from now on. Running checks go on, until cut().
   virtual void stop() = 0;
