@@ -1,0 +1,132 @@
+#include "cli/cli.h"
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <string_view>
+
+#include <CLI/App.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "app/daemon.h"
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/help.h"
+#include "cli/prompt.h"
+#include "common/error.h"
+#include "common/text.h"
+
+namespace monitor::cli {
+namespace {
+
+void define(CLI::App& root, Choice& choice) {
+  root.formatter(help_pages());
+  root.set_help_flag("--help", "Show this message and exit.");
+  root.set_version_flag("--version", "monitor " MONITOR_VERSION, "Show the version and exit.");
+  root.footer(
+      "monitor config create\n"
+      "monitor config services add https://example.org/ GET\n"
+      "monitor start -vvvv\n"
+      "monitor report --last 1h");
+  root.require_subcommand(1);
+  add_config_commands(root, choice);
+  add_start_command(root, choice);
+  add_report_command(root, choice);
+}
+
+/// The name of the command that the arguments reached: `monitor config show`.
+std::string reached(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? app.get_name() : fmt::format("{} {}", app.get_name(), reached(*commands.front()));
+}
+
+/// CLI11's sentence for a wrong command line; where it would repeat arguments, they are freed of secrets first.
+std::string sentence(const CLI::App& root, const CLI::ParseError& error) {
+  const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
+  if (extras == nullptr) return error.what();
+  std::vector<std::string> unexpected;
+  for (const auto& argument : root.remaining(true)) unexpected.push_back(quotable(argument));
+  return fmt::format("not expected here: {}", fmt::join(unexpected, " "));
+}
+
+/// `text` as lines that are inert in a terminal, the first one after `monitor: ` unless it names a place in a file.
+void complain(std::ostream& err, std::string_view text, bool located) {
+  if (!located) err << "monitor: ";
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    err << common::escape_controls(text.substr(0, end)) << '\n';
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  err << std::flush;
+}
+
+/// Whether `text` starts as `FILE:LINE:COLUMN: `.
+bool is_located(std::string_view text) {
+  const std::string_view place = text.substr(0, std::min(text.find(": "), text.size()));
+  const auto number_behind = [&](std::size_t colon) {
+    return colon != std::string_view::npos && colon + 1 < place.size() && place[colon + 1] >= '0' &&
+           place[colon + 1] <= '9';
+  };
+  const std::size_t column = place.rfind(':');
+  if (!number_behind(column) || column == 0) return false;
+  return number_behind(place.rfind(':', column - 1));
+}
+
+/// Parses and runs. Throws what the command throws.
+int dispatch(const std::vector<std::string>& arguments, Console& console) {
+  CLI::App root("Monitor the statuses of services over HTTP/S.", "monitor");
+  Choice choice;
+  define(root, choice);
+  auto reversed = prepared(arguments, value_options(root));
+  std::ranges::reverse(reversed);
+  try {
+    root.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    console.out << root.help();
+    return kDone;
+  } catch (const CLI::CallForVersion& version) {
+    console.out << version.what() << '\n';
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    throw common::UsageError(fmt::format("{}\nTry `{} --help`.", sentence(root, error), reached(root)));
+  }
+  return choice.run(console);
+}
+
+int finished(int status, Console& console) {
+  console.out.flush();
+  if (console.out) return status;
+  throw common::Error(
+      "cannot write to the standard output: it is closed, or its disk is full; what the command was asked to change "
+      "has been changed");
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, Console& console) {
+  try {
+    return finished(dispatch(arguments, console), console);
+  } catch (const Aborted& aborted) {
+    console.err << aborted.what() << '\n' << std::flush;
+    return kFailed;
+  } catch (const common::UsageError& error) {
+    complain(console.err, error.what(), is_located(error.what()));
+    return kWrongUsage;
+  } catch (const std::exception& error) {
+    complain(console.err, error.what(), false);
+    return kFailed;
+  }
+}
+
+int main(int argc, char** argv) {
+  // A reader that went away is an error of the write, not the end of the process.
+  struct sigaction ignore{};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignore, nullptr);
+  Console console{std::cin, std::cout, std::cerr, app::run};
+  return run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), console);
+}
+
+}  // namespace monitor::cli

@@ -1,0 +1,88 @@
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <fmt/format.h>
+
+#include "cli/cli.h"
+#include "cli/command.h"
+#include "cli/edit.h"
+#include "cli/external.h"
+#include "cli/paths.h"
+#include "cli/views.h"
+#include "common/error.h"
+
+namespace monitor::cli {
+namespace {
+
+struct ShowArguments {
+  std::optional<std::string> config_path;
+};
+
+struct UpdateArguments {
+  std::optional<std::string> config_path, local_path, external_uri;
+  bool no_external = false;
+  bool yes = false;
+};
+
+int show_databases(Console& console, const ShowArguments& arguments) {
+  const auto document = config::read(config_file(arguments.config_path));
+  console.out << render(databases_table(document, Secrets::kMasked));
+  return kDone;
+}
+
+int update_databases(Console& console, const UpdateArguments& arguments) {
+  if (!arguments.local_path && !arguments.external_uri && !arguments.no_external) {
+    throw common::UsageError(
+        "there is nothing to update: give at least one of --local-path, --external-uri, --no-external");
+  }
+  const auto uri = external_uri(console, arguments.external_uri);
+  const auto change = [&](config::Document& document) {
+    if (arguments.local_path) document.local_database_path = *arguments.local_path;
+    if (!uri && !arguments.no_external) return;
+    document.external_database_uri = uri;
+    document.external_database_uri_file.reset();
+  };
+  const auto file = config_file(arguments.config_path);
+  const auto question = [&file] {
+    return fmt::format("Are you sure want to update the databases? Config path: {}", shown(file));
+  };
+  const auto document = apply(console, {file, change, question}, arguments.yes);
+  console.out << render(databases_table(document, Secrets::kMasked))
+              << "The databases have been updated. Restart the application to apply the changes.\n";
+  return kDone;
+}
+
+void define_show(CLI::App& databases, Choice& choice) {
+  CLI::App& command =
+      add_command(databases, "show", "Show where results are kept and sent.", "monitor config databases show");
+  const auto arguments = std::make_shared<ShowArguments>();
+  add_config_path(command, arguments->config_path);
+  choose(command, choice, arguments, show_databases);
+}
+
+void define_update(CLI::App& databases, Choice& choice) {
+  CLI::App& command = add_command(databases, "update", "Update where results are kept and sent.",
+                                  "monitor config databases update --local-path /var/lib/monitor/results.sqlite3\n"
+                                  "printf '%s\\n' \"$URI\" | monitor config databases update --external-uri - --yes\n"
+                                  "monitor config databases update --no-external");
+  const auto arguments = std::make_shared<UpdateArguments>();
+  add_text(command, "--local-path", arguments->local_path, "PATH", "Path to the local SQLite database.");
+  CLI::Option& uri = add_text(command, "--external-uri", arguments->external_uri, "URI",
+                              "PostgreSQL to send results to. `-` reads it from the standard input, so that a "
+                              "password is in no process list.");
+  add_switch(command, "--no-external", arguments->no_external, "Send results nowhere: they stay in the local database.")
+      .excludes(&uri);
+  add_yes(command, arguments->yes, "Update without a confirmation prompt.");
+  add_config_path(command, arguments->config_path);
+  choose(command, choice, arguments, update_databases);
+}
+
+}  // namespace
+
+void add_databases_commands(CLI::App& config, Choice& choice) {
+  CLI::App& databases = add_group(config, "databases", "Show and update where results are kept and sent.");
+  define_show(databases, choice);
+  define_update(databases, choice);
+}
+
+}  // namespace monitor::cli

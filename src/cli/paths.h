@@ -1,0 +1,19 @@
+// Where the configuration file is, and how its path is shown.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace monitor::cli {
+
+/// `typed` with a leading `~/` made the home folder, or the default path when nothing was typed.
+std::filesystem::path config_file(const std::optional<std::string>& typed);
+
+/// `text` with a leading `~/` made the home folder.
+std::filesystem::path expanded(const std::string& text);
+
+/// `path` with the home folder as `~`.
+std::string shown(const std::filesystem::path& path);
+
+}  // namespace monitor::cli

@@ -1,0 +1,194 @@
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <ranges>
+#include <utility>
+
+#include <CLI/App.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/cli.h"
+#include "cli/command.h"
+#include "cli/paths.h"
+#include "cli/tables.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "common/units.h"
+#include "config/document.h"
+#include "config/settings.h"
+#include "report/report.h"
+
+namespace monitor::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr const char* kDefaultLast = "24h";
+
+struct Arguments {
+  std::optional<std::string> config_path, last, service;
+  bool json = false;
+};
+
+/// The local database's path. The whole configuration is expanded only where the path needs it: the variables and
+/// secrets of the daemon's environment are not always those of who asks for a report.
+std::filesystem::path database_of(const config::Document& document) {
+  if (document.local_database_path.find("${") != std::string::npos) return config::load(document.file).storage.path;
+  return expanded(document.local_database_path);
+}
+
+std::chrono::seconds parse_last(const std::string& text) {
+  const auto last = common::parse_duration(text);
+  if (last && last->count() > 0) return *last;
+  throw common::UsageError(
+      fmt::format("--last must be a duration such as 90s, 15m, 24h or 7d, and more than nothing, not \"{}\"", text));
+}
+
+/// What is configured and has no result in the window is reported too, with nothing in it.
+void add_missing(std::vector<report::ServiceReport>& services, const config::Document& document) {
+  for (const auto& service : document.services) {
+    const std::string label = service.label();
+    if (std::ranges::find(services, label, &report::ServiceReport::service) != services.end()) continue;
+    report::ServiceReport empty;
+    empty.service = label;
+    services.push_back(std::move(empty));
+  }
+  std::ranges::sort(services, {}, &report::ServiceReport::service);
+}
+
+/// The label that `typed`, a number of the services table or a name, stands for.
+std::string label_of(const config::Document& document, const std::string& typed) {
+  const bool number = !typed.empty() && std::ranges::all_of(typed, [](char c) { return c >= '0' && c <= '9'; });
+  return number ? document.services[config::find_service(document, typed)].label() : typed;
+}
+
+std::vector<report::ServiceReport> services_of(const config::Document& document, report::Options options,
+                                               const std::optional<std::string>& typed) {
+  if (typed) options.service = label_of(document, *typed);
+  auto services = report::summarize(options);
+  if (!options.service) {
+    add_missing(services, document);
+    return services;
+  }
+  if (!services.empty()) return services;
+  const std::string wanted = *std::exchange(options.service, std::nullopt);
+  services = report::summarize(options);
+  add_missing(services, document);
+  const auto found = std::ranges::find(services, wanted, &report::ServiceReport::service);
+  if (found != services.end()) return {*found};
+  const auto names = std::views::transform(services, &report::ServiceReport::service);
+  throw common::UsageError(fmt::format("there is no service \"{}\" to report on; there is {}",
+                                       common::escape_controls(wanted),
+                                       services.empty() ? "none at all" : fmt::format("{}", fmt::join(names, ", "))));
+}
+
+/// Cut, not rounded, to two digits: only what is complete is 100.00.
+std::string percent(const std::optional<double>& value) {
+  if (!value) return "None";
+  constexpr double kTwoDigits = 100;
+  return fmt::format("{:.2f}", std::floor(*value * kTwoDigits) / kTwoDigits);
+}
+
+std::string millis(const std::optional<double>& value) {
+  return value ? fmt::format("{:.1f}", *value) : "None";
+}
+
+std::string text_or_none(const std::string& text) {
+  return text.empty() ? "None" : text;
+}
+
+Table report_table(const std::vector<report::ServiceReport>& services) {
+  Table table{{"service", "checks", "up %", "p50 ms", "p95 ms", "skipped", "last outcome", "reason"}, {}};
+  for (const auto& service : services) {
+    table.rows.push_back({service.service, fmt::format("{}", service.checks), percent(service.up_percent),
+                          millis(service.p50_ms), millis(service.p95_ms), fmt::format("{}", service.skipped),
+                          text_or_none(service.last_outcome), text_or_none(service.last_reason)});
+  }
+  return table;
+}
+
+/// RFC 3339 §5.6, in UTC.
+std::string timestamp(common::WallTime time) {
+  std::string text = common::format_time(time);
+  std::ranges::replace(text, ' ', 'T');
+  return text + "Z";
+}
+
+json::value text_or_null(const std::string& text) {
+  if (text.empty()) return nullptr;
+  return json::value(text);
+}
+
+json::value number_or_null(const std::optional<double>& number) {
+  if (!number) return nullptr;
+  return *number;
+}
+
+json::object report_object(const report::ServiceReport& service) {
+  json::object object;
+  object["service"] = service.service;
+  object["checks"] = service.checks;
+  object["up"] = service.up;
+  object["degraded"] = service.degraded;
+  object["down"] = service.down;
+  object["unknown"] = service.unknown;
+  object["skipped"] = service.skipped;
+  object["up_percent"] = number_or_null(service.up_percent);
+  object["p50_ms"] = number_or_null(service.p50_ms);
+  object["p95_ms"] = number_or_null(service.p95_ms);
+  object["last_outcome"] = text_or_null(service.last_outcome);
+  object["last_reason"] = text_or_null(service.last_reason);
+  object["last_at"] = service.last_at ? json::value(timestamp(*service.last_at)) : json::value();
+  return object;
+}
+
+std::string report_json(const std::vector<report::ServiceReport>& services, const report::Options& options) {
+  json::object object;
+  object["from"] = timestamp(options.now - options.last);
+  object["to"] = timestamp(options.now);
+  json::array& array = object["services"].emplace_array();
+  for (const auto& service : services) array.push_back(report_object(service));
+  return json::serialize(object);
+}
+
+int report(Console& console, const Arguments& arguments) {
+  const auto document = config::read(config_file(arguments.config_path));
+  report::Options options;
+  options.database = database_of(document);
+  options.last = parse_last(arguments.last.value_or(kDefaultLast));
+  options.now = std::chrono::floor<common::Micros>(std::chrono::system_clock::now());
+  const auto services = services_of(document, options, arguments.service);
+  if (arguments.json) {
+    console.out << report_json(services, options) << '\n';
+  } else {
+    console.out << render(report_table(services));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_report_command(CLI::App& root, Choice& choice) {
+  CLI::App& command = add_command(
+      root, "report",
+      "Report on each service from the local database.\n"
+      "May be run while the monitor runs. Percentages are of the checks whose verdict is known; percentiles are of "
+      "the checks that had an HTTP response.\n"
+      "With --json: an object with the keys from, to (times in UTC) and services, a list of objects with the keys "
+      "service, checks, up, degraded, down, unknown, skipped, up_percent, p50_ms, p95_ms, last_outcome, last_reason, "
+      "last_at; null where there is nothing to tell. Keys are only ever added.",
+      "monitor report\n"
+      "monitor report --last 7d --service web\n"
+      "monitor report --last 1h --json");
+  const auto arguments = std::make_shared<Arguments>();
+  add_text(command, "--last", arguments->last, "DURATION",
+           fmt::format("How far to look back: 90s, 15m, 24h, 7d. Default: {}", kDefaultLast));
+  add_text(command, "--service", arguments->service, "NUMBER|NAME", "Report on this service alone.");
+  add_switch(command, "--json", arguments->json, "Print JSON instead of a table.");
+  add_config_path(command, arguments->config_path);
+  choose(command, choice, arguments, report);
+}
+
+}  // namespace monitor::cli
