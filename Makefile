@@ -1,0 +1,65 @@
+# What a person types. Each target installs what it is missing first (tools/packages), and works in a fresh clone or an
+# unpacked tarball, as root or with sudo.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test build install lint format asan tsan deps deps-build deps-test clean
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+DEMO_SECONDS ?= 20
+POSTGRES ?=
+JOBS ?= $(shell nproc)
+
+CTEST = ctest --output-on-failure --no-tests=error --parallel $(JOBS)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build $(if $(filter 1,$(POSTGRES)),deps-postgres) ## poll an example for DEMO_SECONDS (20); POSTGRES=1 exports it too
+	@DEMO_SECONDS='$(DEMO_SECONDS)' tools/demo $(if $(filter 1,$(POSTGRES)),--postgres)
+
+test: deps ## every test; ends with ctest's summary
+	cmake --preset dev --log-level=WARNING
+	cmake --build --preset dev
+	$(CTEST) --test-dir build/dev
+
+build: deps-build ## the release binary: build/release/monitor
+	cmake --preset release --log-level=WARNING -DMONITOR_TESTS=OFF
+	cmake --build --preset release --target monitor monitor_example
+
+install: build ## the release under PREFIX (/usr/local), below DESTDIR
+	DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
+
+lint: deps ## format, the law of includes, clang-tidy
+	cmake --preset dev --log-level=WARNING
+	cmake --build --preset dev
+	tools/lint build/dev $(JOBS)
+
+format: deps-test ## rewrite the sources as .clang-format wants them
+	tools/sources | xargs clang-format-19 -i
+
+asan: deps ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+	cmake --preset asan --log-level=WARNING
+	cmake --build --preset asan
+	ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  $(CTEST) --test-dir build/asan
+
+tsan: deps ## every test under ThreadSanitizer
+	cmake --preset tsan --log-level=WARNING
+	cmake --build --preset tsan
+	TSAN_OPTIONS=second_deadlock_stack=1 $(CTEST) --test-dir build/tsan
+
+deps: deps-build deps-test ## every package that building and testing need
+
+deps-build: ## the packages to build with
+	@tools/install-packages build
+
+deps-test: ## the packages to test with; leaves no daemon running
+	@tools/install-packages postgres test
+
+.PHONY: deps-postgres
+deps-postgres:
+	@tools/install-packages postgres
+
+clean: ## remove build/
+	rm -rf build
