@@ -25,7 +25,8 @@ struct IntervalLimits {
 struct Document {
   std::filesystem::path file;
   Format format = Format::kYaml;
-  bool has_comments = false;  ///< saving would lose hand-written comments
+  bool has_comments = false;    ///< saving would lose hand-written comments: all but those in `opening_comment`
+  std::string opening_comment;  ///< the comment lines a YAML file begins with, which saving keeps
   std::string local_database_path;
   std::optional<std::string> external_database_uri;
   std::optional<std::string> external_database_uri_file;
@@ -34,6 +35,9 @@ struct Document {
   std::optional<std::string> keep_exported, local_retention, local_max_size, remote_retention, stop_grace, dns_cache;
   std::vector<probe::Service> services;  ///< sorted as the tables show them: by url+method+check_regex+regex
 };
+
+/// Puts `services` into the order of the tables, in which NUMBERs count; done by every function here that saves.
+void sort_services(Document& document);
 
 /// Throws common::UsageError: unreadable, not strict YAML/JSON, or a rule broken: one line per fault,
 /// `FILE:LINE:COLUMN: sentence`, all faults at once.

@@ -1,0 +1,44 @@
+// What the nodes of a configuration mean: the one place that knows its keys and their rules. Pure but for the
+// environment.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/document.h"
+#include "config/expand.h"
+#include "config/faults.h"
+#include "config/tree.h"
+
+namespace monitor::config {
+
+struct Warning {
+  std::uint32_t position = 0;
+  std::string sentence;
+};
+
+/// The document, and its values with `${NAME}` expanded where they are needed so. Unset: not in the file.
+struct Interpretation {
+  Document document;  ///< services in the order of the file
+  std::string local_database_path, external_database_uri, external_database_uri_file;
+  std::uint32_t uri_file_position = 0;
+  std::optional<std::chrono::seconds> keep_exported, local_retention, remote_retention, stop_grace;
+  std::optional<std::uint64_t> local_max_size;
+  std::optional<bool> dns_cache;
+  std::vector<Warning> warnings;
+  bool holds_secret = false;  ///< a password stands in the file itself
+};
+
+enum class Values {
+  kTyped,      ///< as the `config` commands need them: a value that holds `${NAME}` is not judged
+  kUnwritten,  ///< the same for what is in no file yet, so that no sentence speaks of lines
+  kExpanded    ///< as the application needs them
+};
+
+/// Judges the whole tree; what breaks a rule is added to `faults`.
+Interpretation interpret(const Tree& tree, Values values, Faults& faults);
+
+}  // namespace monitor::config

@@ -1,0 +1,55 @@
+#include "config/secret.h"
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+#include "common/text.h"
+#include "config/expand.h"
+#include "config/faults.h"
+#include "config/file.h"
+
+namespace monitor::config {
+namespace {
+
+constexpr std::size_t kMaxBytes = std::size_t{64} << 10;
+
+bool is_there(const std::filesystem::path& file) {
+  std::error_code error;
+  return std::filesystem::exists(file, error);
+}
+
+std::filesystem::path find(const std::string& named, const std::filesystem::path& config_file) {
+  const auto home = expand_home(named);
+  if (!home)
+    throw common::UsageError(fmt::format("the home folder of {} is not known; write the whole path", in_quotes(named)));
+  const std::filesystem::path path(*home);
+  if (path.is_absolute()) return path;
+  const auto beside = config_file.parent_path() / path;
+  if (is_there(beside) || path.has_parent_path()) return beside;
+  const auto credentials = environment_variable("CREDENTIALS_DIRECTORY");
+  if (!credentials || credentials->empty()) return beside;
+  const auto credential = std::filesystem::path(*credentials) / path;
+  if (is_there(credential)) return credential;
+  throw common::UsageError(fmt::format("the secret {} is neither at {} nor among systemd's credentials in {}",
+                                       in_quotes(named), common::escape_controls(beside.native()),
+                                       common::escape_controls(*credentials)));
+}
+
+}  // namespace
+
+Secret read_secret(const std::string& named, const std::filesystem::path& config_file) {
+  Secret secret;
+  secret.file = find(named, config_file);
+  if (!is_there(secret.file)) {
+    throw common::UsageError(fmt::format("{}: there is no such secret file; make it, or correct the name",
+                                         common::escape_controls(secret.file.native())));
+  }
+  auto read = read_file(secret.file, "the secret", kMaxBytes);
+  secret.others_may_read = read.others_may_read();
+  secret.text = std::move(read.text);
+  if (secret.text.ends_with('\n')) secret.text.pop_back();
+  if (secret.text.ends_with('\r')) secret.text.pop_back();
+  return secret;
+}
+
+}  // namespace monitor::config

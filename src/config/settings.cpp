@@ -1,0 +1,104 @@
+#include "config/settings.h"
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+#include "common/text.h"
+#include "config/expand.h"
+#include "config/faults.h"
+#include "config/file.h"
+#include "config/interpret.h"
+#include "config/reader.h"
+#include "config/secret.h"
+
+namespace monitor::config {
+namespace {
+
+constexpr std::string_view kDefaultDatabase = "~/.monitoring/local-database.sqlite3";
+constexpr std::string_view kDefaultFile = "~/.monitoring/monitoring-config";
+
+std::filesystem::path in_home(const std::string& path) {
+  if (auto expanded = expand_home(path)) return *expanded;
+  throw common::UsageError(
+      fmt::format("the home folder for {} is not known; set HOME, or write the whole path", in_quotes(path)));
+}
+
+std::string world_readable(const std::filesystem::path& file, std::string_view what) {
+  const auto shown = common::escape_controls(file.native());
+  return fmt::format("{}: {} and may be read by everyone on this machine; take that away with: chmod o-r '{}'", shown,
+                     what, shown);
+}
+
+/// The URI from the file that the configuration names; empty where that is empty.
+void read_uri_file(const Interpretation& in, const std::filesystem::path& file, Faults& faults, Settings& out) {
+  if (in.external_database_uri_file.empty()) return;
+  try {
+    auto secret = read_secret(in.external_database_uri_file, file);
+    if (secret.others_may_read && !secret.text.empty()) {
+      out.warnings.push_back(world_readable(secret.file, "the file holds a secret"));
+    }
+    if (secret.text.empty()) return;
+    if (auto why = exporter::refuse_uri(secret.text)) {
+      faults.add(in.uri_file_position, fmt::format("{}: {}", common::escape_controls(secret.file.native()), *why));
+      return;
+    }
+    out.exporter.uri = std::move(secret.text);
+  } catch (const common::UsageError& error) {
+    faults.add(in.uri_file_position, error.what());
+  }
+}
+
+void fill_storage(const Interpretation& in, Settings& out) {
+  out.storage.max_size = in.local_max_size;
+  out.storage.path = in_home(in.local_database_path.empty() ? std::string(kDefaultDatabase) : in.local_database_path);
+  if (out.storage.path.is_absolute()) return;
+  out.storage.path = std::filesystem::absolute(out.storage.path);
+  out.warnings.push_back(fmt::format(
+      "{}: local_database_path is not absolute, so it depends on the folder that monitor is started in (now {}); "
+      "write the whole path",
+      common::escape_controls(out.file.native()), common::escape_controls(out.storage.path.native())));
+}
+
+void fill(Interpretation& in, Settings& out) {
+  out.agent.enabled = in.document.worker_agent.value_or(true);
+  out.exporter.enabled = in.document.worker_exporter.value_or(true);
+  out.collector.enabled = in.document.worker_collector.value_or(true);
+  out.agent.services = std::move(in.document.services);
+  out.exporter.remote_retention = in.remote_retention;
+  out.collector.keep_exported = in.keep_exported.value_or(out.collector.keep_exported);
+  out.collector.local_retention = in.local_retention.value_or(out.collector.local_retention);
+  out.stop_grace = in.stop_grace.value_or(out.stop_grace);
+  out.net.dns_cache = in.dns_cache.value_or(out.net.dns_cache);
+  if (!in.external_database_uri.empty()) out.exporter.uri = in.external_database_uri;
+}
+
+}  // namespace
+
+Settings load(const std::filesystem::path& file) {
+  auto read = read_file(file, "the configuration", kMaxFileBytes);
+  const bool world = read.others_may_read();
+  Tree tree(std::move(read.text));
+  Faults faults;
+  Settings out;
+  out.file = file;
+  if (read_tree(tree, faults)) {
+    auto in = interpret(tree, Values::kExpanded, faults);
+    read_uri_file(in, file, faults, out);
+    if (world && in.holds_secret) out.warnings.push_back(world_readable(file, "the configuration holds a password"));
+    for (const auto& warning : in.warnings) {
+      out.warnings.push_back(at(file, tree.place(warning.position), warning.sentence));
+    }
+    if (faults.empty()) {
+      fill_storage(in, out);
+      fill(in, out);
+    }
+  }
+  if (!faults.empty()) throw common::UsageError(faults.lines(file, tree));
+  return out;
+}
+
+std::filesystem::path default_path() {
+  return in_home(std::string(kDefaultFile));
+}
+
+}  // namespace monitor::config
