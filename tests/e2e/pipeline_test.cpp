@@ -109,6 +109,29 @@ TEST_F(Pipeline, AnOutageAndAKillLoseNothingButTheCommitWindow) {
   }
 }
 
+TEST_F(Pipeline, UnderOverloadEverySlotStillRanOrIsSkippedWithAReason) {
+  std::string text = "interval_limits: {min: 1, max: 300}\nservices:\n";
+  for (int i = 0; i < 40; ++i) {
+    text += "  - {name: s-" + std::to_string(i) + ", url: \"" + example_.url() + "/slow?ms=700\", interval_sec: 1}\n";
+  }
+  world_.write_config(text);
+  // 68 descriptors leave room for four checks at once.
+  Child monitor(
+      {.command = {"/bin/sh", "-c", "ulimit -n 68; exec " + std::string{MONITOR_BINARY} + " start -vvvv --yes"},
+       .environment = {{"HOME", world_.home().string()}}});
+  ASSERT_TRUE(monitor.wait_for("At most 4 checks run at once")) << monitor.err();
+  ASSERT_TRUE(monitor.wait_for("slots are being skipped")) << monitor.err();
+  ASSERT_TRUE(eventually([&] { return world_.local_number("SELECT count(*) FROM results") > 40; }));
+  monitor.signal(SIGTERM);
+  ASSERT_EQ(monitor.wait(), 0) << monitor.err();
+  EXPECT_GT(world_.local_number("SELECT count(*) FROM skipped"), 40);
+  for (const auto& [definition, moments] : due_moments(world_, 1'000'000)) {
+    for (std::size_t i = 1; i < moments.size(); ++i) {
+      EXPECT_NEAR(static_cast<double>(moments[i] - moments[i - 1]), 1e6, 20'000) << "service " << definition;
+    }
+  }
+}
+
 TEST_F(Pipeline, WhatHasArrivedIsPurgedAndTheRestIsKept) {
   write_config("keep_exported: 0\n");
   auto monitor = world_.start();
