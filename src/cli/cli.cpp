@@ -1,16 +1,14 @@
 #include "cli/cli.h"
 
 #include <algorithm>
-#include <csignal>
 #include <exception>
-#include <iostream>
+#include <ostream>
 #include <string_view>
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "app/daemon.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/help.h"
@@ -118,15 +116,6 @@ int run(const std::vector<std::string>& arguments, Console& console) {
     complain(console.err, error.what(), false);
     return kFailed;
   }
-}
-
-int main(int argc, char** argv) {
-  // A reader that went away is an error of the write, not the end of the process.
-  struct sigaction ignore{};
-  ignore.sa_handler = SIG_IGN;
-  ::sigaction(SIGPIPE, &ignore, nullptr);
-  Console console{std::cin, std::cout, std::cerr, app::run};
-  return run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), console);
 }
 
 }  // namespace monitor::cli
