@@ -61,7 +61,7 @@ TEST_F(Lifecycle, ARunningCheckIsCutAtTheGracePeriodAndCountsAsSkipped) {
   monitor->signal(SIGINT);
   EXPECT_EQ(monitor->wait(), 0);
   EXPECT_LT(std::chrono::steady_clock::now() - start, seconds{10});
-  EXPECT_EQ(world_.local("SELECT count(*) FROM skipped WHERE reason = 'stopping'").at(0).at(0), "1");
+  EXPECT_EQ(world_.local("SELECT count(*) FROM skipped WHERE reason = 4").at(0).at(0), "1");
 }
 
 TEST_F(Lifecycle, ASecondSignalEndsItAtOnce) {

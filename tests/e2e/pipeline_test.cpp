@@ -23,7 +23,7 @@ int parameter(const char* name, int otherwise) {
 /// The moments at which slots of one service were due, as results and skipped ranges tell.
 std::map<std::string, std::vector<std::int64_t>> due_moments(const World& world, std::int64_t interval_us) {
   std::map<std::string, std::vector<std::int64_t>> due;
-  for (const auto& row : world.local("SELECT definition, requested_at - lateness FROM results")) {
+  for (const auto& row : world.local("SELECT definition, requested_at - lateness_us FROM results")) {
     due[row[0]].push_back(std::stoll(row[1]));
   }
   for (const auto& row : world.local("SELECT definition, from_at, count FROM skipped")) {
