@@ -1,0 +1,136 @@
+#include "config/fields.h"
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+#include "common/units.h"
+#include "config/scalar.h"
+#include "config/suggest.h"
+
+namespace monitor::config {
+namespace {
+
+bool is_scalar(Kind kind) {
+  return kind == Kind::kPlain || kind == Kind::kText;
+}
+
+}  // namespace
+
+std::string_view noun(Kind kind) {
+  switch (kind) {
+    case Kind::kNull:
+      return "empty";
+    case Kind::kList:
+      return "a list";
+    case Kind::kMap:
+      return "a mapping";
+    default:
+      return "a text";
+  }
+}
+
+void Fields::wrong_type(Index value, std::string_view wanted) {
+  const auto kind = tree_.kind(value);
+  // YAML's place for an empty value is that of whatever comes next.
+  const Index place = kind == Kind::kNull ? value - 1 : value;
+  std::string is(noun(kind));
+  if (kind == Kind::kText) is = "the text " + in_quotes(tree_.text(value));
+  if (kind == Kind::kPlain) is = common::escape_controls(tree_.text(value).substr(0, 64));
+  fault(place, fmt::format("{} is {}; it must be {}", key_of(value), is, wanted));
+}
+
+std::optional<std::string> Fields::text_of(Index value) {
+  const auto kind = tree_.kind(value);
+  if (!is_scalar(kind)) {
+    wrong_type(value, "text");
+    return std::nullopt;
+  }
+  const auto text = tree_.text(value);
+  if (kind == Kind::kPlain && is_number_or_boolean(text)) {
+    wrong_type(value, fmt::format("text, so put it in quotes: \"{}\"", text));
+    return std::nullopt;
+  }
+  if (text.find('\0') != std::string_view::npos) {
+    fault(value, key_of(value) + " holds a NUL character; remove it");
+    return std::nullopt;
+  }
+  return std::string(text);
+}
+
+std::optional<std::string> Fields::text_or_null(Index value) {
+  if (tree_.kind(value) == Kind::kNull) return std::nullopt;
+  return text_of(value);
+}
+
+std::optional<std::string> Fields::measure_of(Index value, std::string_view wanted) {
+  if (is_scalar(tree_.kind(value))) return std::string(tree_.text(value));
+  wrong_type(value, wanted);
+  return std::nullopt;
+}
+
+std::optional<bool> Fields::boolean_of(Index value) {
+  const auto known = tree_.kind(value) == Kind::kPlain ? as_boolean(tree_.text(value)) : std::nullopt;
+  if (!known) wrong_type(value, "true or false, without quotes");
+  return known;
+}
+
+std::optional<std::chrono::seconds> Fields::seconds_within(Index value, Seconds low, Seconds high,
+                                                           std::string_view hint) {
+  const auto number = tree_.kind(value) == Kind::kPlain ? as_integer(tree_.text(value)) : std::nullopt;
+  if (!number) {
+    wrong_type(value, "a whole number of seconds, without quotes and without a unit");
+    return std::nullopt;
+  }
+  if (*number >= low.count() && *number <= high.count()) return Seconds{*number};
+  fault(value, fmt::format("{} is {}; it must be from {} to {} seconds{}", key_of(value), *number, low.count(),
+                           high.count(), hint));
+  return std::nullopt;
+}
+
+std::optional<std::chrono::seconds> Fields::duration_within(Index value, std::string_view text, Seconds low,
+                                                            Seconds high) {
+  const auto duration = common::parse_duration(text);
+  if (duration && *duration >= low && *duration <= high) return duration;
+  fault(value, fmt::format("{} is {}; it must be a duration such as 90s, 15m, 24h or 7d, from {} to {}", key_of(value),
+                           in_quotes(tree_.text(value)), common::format_duration(low), common::format_duration(high)));
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> Fields::size_within(Index value, std::string_view text, std::uint64_t low,
+                                                 std::uint64_t high) {
+  const auto size = common::parse_size(text);
+  if (size && *size >= low && *size <= high) return size;
+  fault(value, fmt::format("{} is {}; it must be a size such as 64 KiB or 10 MiB, from {} to {}", key_of(value),
+                           in_quotes(tree_.text(value)), common::format_size(low), common::format_size(high)));
+  return std::nullopt;
+}
+
+std::optional<Expansion> Fields::expanded(Index value, std::string_view typed) {
+  auto expansion = expand(typed, values_ == Values::kExpanded ? environment_variable : hidden_variable);
+  if (!expansion.fault.empty()) {
+    fault(value, fmt::format("{}: {}", key_of(value), expansion.fault));
+    return std::nullopt;
+  }
+  if (values_ != Values::kExpanded && !expansion.used.empty()) return std::nullopt;
+  return expansion;
+}
+
+std::optional<std::string> Fields::expanded_text(Index value, std::string_view typed) {
+  auto expansion = expanded(value, typed);
+  if (!expansion) return std::nullopt;
+  return std::move(expansion->text);
+}
+
+void Fields::refuse_key(Index key, std::string_view owner, const std::vector<std::string_view>& names) {
+  const auto meant = closest(tree_.text(key), names);
+  fault(key, fmt::format("the key {} is unknown; {}", in_quotes(tree_.text(key)),
+                         meant.empty() ? fmt::format("{} may have {}", owner, fmt::join(names, ", "))
+                                       : fmt::format("did you mean `{}`?", meant)));
+}
+
+void Fields::refuse_repeated(Index key, Index first) {
+  fault(key, fmt::format("the key {} is repeated, it is already on line {}; write it once", in_quotes(tree_.text(key)),
+                         tree_.place(tree_.position(first)).line));
+}
+
+}  // namespace monitor::config

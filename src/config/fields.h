@@ -1,0 +1,103 @@
+// Reads values of the types that the configuration knows, and says what is wrong with those that are none. Pure but for
+// the environment.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/expand.h"
+#include "config/faults.h"
+#include "config/interpret.h"
+#include "config/tree.h"
+
+namespace monitor::config {
+
+/// A key of a mapping, and the member function that reads its value.
+template <typename Reader>
+struct Key {
+  std::string_view name;
+  void (Reader::*read)(Tree::Index value);
+};
+
+/// What the readers of a mapping's keys share. Every function that returns nothing has reported why.
+class Fields {
+ public:
+  using Index = Tree::Index;
+  using Seconds = std::chrono::seconds;
+  static constexpr Index kAbsent = 0;  ///< the root is nobody's value
+
+  Fields(const Tree& tree, Values values, Faults& faults) : tree_(tree), values_(values), faults_(faults) {}
+
+ protected:
+  const Tree& tree() const { return tree_; }
+  Values values() const { return values_; }
+  Faults& faults() { return faults_; }
+  /// Faults from here on belong to this service.
+  void enter_service(std::optional<std::size_t> service) { service_ = service; }
+
+  void fault(Index node, std::string sentence) { faults_.add(tree_.position(node), std::move(sentence), service_); }
+  void wrong_type(Index value, std::string_view wanted);
+  std::string key_of(Index value) const { return std::string(tree_.text(value - 1)); }
+
+  std::optional<std::string> text_of(Index value);
+  /// Nothing, and nothing reported, for null.
+  std::optional<std::string> text_or_null(Index value);
+  /// What a duration or a size may be written as: text or a number.
+  std::optional<std::string> measure_of(Index value, std::string_view wanted);
+  std::optional<bool> boolean_of(Index value);
+  std::optional<Seconds> seconds_within(Index value, Seconds low, Seconds high, std::string_view hint = {});
+  std::optional<Seconds> duration_within(Index value, std::string_view text, Seconds low, Seconds high);
+  std::optional<std::uint64_t> size_within(Index value, std::string_view text, std::uint64_t low, std::uint64_t high);
+
+  /// `typed` with `${NAME}` expanded. Nothing also where it is not to be judged now, because it holds a `${NAME}`.
+  std::optional<Expansion> expanded(Index value, std::string_view typed);
+  std::optional<std::string> expanded_text(Index value, std::string_view typed);
+
+  /// Reports keys that are unknown or repeated, then lets `reader` read the others in the order of the table. Returns
+  /// where their values are.
+  template <typename Reader, std::size_t N>
+  std::array<Index, N> read_map(Reader& reader, Index map, std::string_view owner,
+                                const std::array<Key<Reader>, N>& keys) {
+    std::array<Index, N> found{};
+    for (Index key = Tree::first(map); key != tree_.after(map); key = tree_.after(key + 1)) {
+      std::size_t i = 0;
+      while (i < N && keys[i].name != tree_.text(key)) ++i;
+      if (i == N) {
+        refuse_key(key, owner, names_of(keys));
+      } else if (found[i] != kAbsent) {
+        refuse_repeated(key, found[i] - 1);
+      } else {
+        found[i] = key + 1;
+      }
+    }
+    for (std::size_t i = 0; i < N; ++i) {
+      if (found[i] != kAbsent && tree_.kind(found[i]) != Kind::kRefused) (reader.*keys[i].read)(found[i]);
+    }
+    return found;
+  }
+
+ private:
+  template <typename Reader, std::size_t N>
+  static std::vector<std::string_view> names_of(const std::array<Key<Reader>, N>& keys) {
+    std::vector<std::string_view> names;
+    for (const auto& key : keys) names.push_back(key.name);
+    return names;
+  }
+  void refuse_key(Index key, std::string_view owner, const std::vector<std::string_view>& names);
+  void refuse_repeated(Index key, Index first);
+
+  const Tree& tree_;
+  const Values values_;
+  Faults& faults_;
+  std::optional<std::size_t> service_;
+};
+
+/// What kind of thing a node is, as a sentence calls it.
+std::string_view noun(Kind kind);
+
+}  // namespace monitor::config
