@@ -11,6 +11,7 @@
 #include "async/clock.h"
 #include "common/outcome.h"
 #include "net/options.h"
+#include "net/system.h"
 #include "probe/options.h"
 
 namespace monitor::probe {
@@ -24,24 +25,29 @@ struct Observation {
   common::Outcome outcome = common::Outcome::kUp;
   std::string reason;  ///< one sentence; empty for `up`
   common::WallTime started{};
-  std::optional<std::uint16_t> status;
+  std::optional<std::uint16_t> status;  ///< whenever a final response header was had, even if the body then failed
   bool contains_regex = false;
-  bool capped = false;
-  bool dns_cached = false;
-  std::string remote_address;
+  bool capped = false;         ///< the body is longer than the service's limit; its beginning was judged
+  bool dns_cached = false;     ///< the address came from the cache of DNS answers
+  std::string remote_address;  ///< without port; empty when no connection was had
+  /// How long each phase took; null: it did not take place. A phase that failed counts until it did. `first_byte` is
+  /// from the end of connect and tls, and so holds the sending of the request.
   std::optional<common::Micros> dns, connect, tls, first_byte, transfer;
   common::Micros total{};
-  std::int64_t body_bytes = 0;
+  std::int64_t body_bytes = 0;  ///< read, at most the service's limit
 };
 
 /// Makes checks and carries them out on one io_context: the resolver, the TLS contexts and the regexes live here.
 class Prober {
  public:
+  /// `clock` must outlive the prober: it gives timestamps, durations and the time at which certificates are judged.
+  /// Timeouts run on the real steady clock.
   static std::unique_ptr<Prober> create(boost::asio::any_io_executor io, const async::Clock& clock,
-                                        const net::Options& options);
+                                        const net::Options& options, const net::System& system = {});
   virtual ~Prober() = default;
 
-  /// Throws common::UsageError for a service that options.h refuses.
+  /// Throws common::UsageError for a service that options.h refuses, common::Error when the trusted certificates cannot
+  /// be read.
   virtual std::shared_ptr<const Check> prepare(const Service& service) = 0;
   /// Runs within the service's timeout (plus the time to cancel). Cancelled: throws `operation_aborted`.
   virtual boost::asio::awaitable<Observation> probe(std::shared_ptr<const Check> check) = 0;

@@ -1,0 +1,255 @@
+#include "net/resolver.h"
+
+#include <algorithm>
+#include <array>
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+
+#include "common/error.h"
+
+namespace monitor::net {
+namespace {
+
+namespace asio = boost::asio;
+using common::Outcome;
+using common::SteadyTime;
+using std::chrono::steady_clock;
+using Status = DnsReply::Status;
+
+bool is_localhost(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return name == "localhost" || name.ends_with(".localhost");
+}
+
+SharedAddresses loopback() {
+  static const auto both =
+      std::make_shared<const Addresses>(Addresses{asio::ip::address_v6::loopback(), asio::ip::address_v4::loopback()});
+  return both;
+}
+
+Failure explain(const std::string& name, const DnsReply& reply) {
+  switch (reply.status) {
+    case Status::kNoSuchName:
+      return {Outcome::kDnsNxdomain, fmt::format("the name {} does not exist (NXDOMAIN)", name)};
+    case Status::kServerFailure:
+      return {Outcome::kDnsFailure, fmt::format("the name servers failed to look up {} (SERVFAIL)", name)};
+    case Status::kRefused:
+      return {Outcome::kDnsFailure, fmt::format("the name servers refused to look up {} (REFUSED)", name)};
+    case Status::kNoServer:
+      return {Outcome::kDnsFailure, fmt::format("no name server could be reached to look up {}", name)};
+    case Status::kTimeout:
+      return {Outcome::kDnsTimeout, fmt::format("the name servers did not answer for {}, asked several times", name)};
+    case Status::kOtherFailure:
+      return {Outcome::kDnsFailure, fmt::format("the name {} could not be looked up: {}", name, reply.detail)};
+    case Status::kLocal:
+      return {Outcome::kLocalResource,
+              fmt::format("the name {} could not be looked up: {}", name, common::errno_text(reply.error_number))};
+    case Status::kAddresses:
+    case Status::kNoData:
+    case Status::kAbandoned:
+      break;
+  }
+  return {Outcome::kDnsFailure, fmt::format("the name {} has no address (neither AAAA nor A)", name)};
+}
+
+}  // namespace
+
+/// One name being asked for, in both families.
+struct Resolver::Lookup {
+  std::string name;
+  SteadyTime started;
+  std::array<std::optional<DnsReply>, 2> replies;  ///< IPv6 first, as the addresses are tried
+  std::optional<SteadyTime> first_addresses;
+  std::list<asio::steady_timer*> waiters;
+
+  bool done() const { return replies[0] && replies[1]; }
+
+  SharedAddresses addresses() const {
+    auto all = std::make_shared<Addresses>();
+    for (const auto& reply : replies) {
+      if (reply) all->insert(all->end(), reply->addresses.begin(), reply->addresses.end());
+    }
+    return all->empty() ? nullptr : all;
+  }
+
+  std::chrono::seconds ttl() const {
+    std::chrono::seconds least = kMaxTtl;
+    for (const auto& reply : replies) {
+      if (reply && !reply->addresses.empty()) least = std::min(least, reply->ttl);
+    }
+    return least;
+  }
+
+  /// Why there is no address. What one family says of the name goes before what it lacks.
+  Failure failure() const {
+    for (const auto status : {Status::kNoSuchName, Status::kLocal, Status::kServerFailure, Status::kRefused,
+                              Status::kOtherFailure, Status::kNoServer, Status::kTimeout}) {
+      for (const auto& reply : replies) {
+        if (reply && reply->status == status) return explain(name, *reply);
+      }
+    }
+    return explain(name, *replies[0]);
+  }
+};
+
+/// What lookups share; they keep it alive until their last answer, so that nothing has to be cancelled.
+struct Resolver::Core : std::enable_shared_from_this<Core> {
+  Core(asio::any_io_executor executor, const Options& with, System where)
+      : io(std::move(executor)), options(with), system(std::move(where)), hosts(system.hosts) {}
+
+  std::optional<SharedAddresses> cached(const std::string& name, SteadyTime now) const {
+    const auto found = cache.find(name);
+    if (found == cache.end() || found->second.expires <= now) return std::nullopt;
+    return found->second.addresses;
+  }
+
+  std::shared_ptr<Lookup> join_or_start(const std::string& name) {
+    follow_resolv_conf();
+    const auto now = steady_clock::now();
+    auto& slot = running[name];
+    if (options.dns_cache && slot && !slot->done() && now - slot->started < kJoinWithin) return slot;
+    auto lookup = std::make_shared<Lookup>();
+    lookup->name = name;
+    lookup->started = now;
+    slot = lookup;
+    ask(lookup, Family::kV6);
+    ask(lookup, Family::kV4);
+    return lookup;
+  }
+
+  void ask(const std::shared_ptr<Lookup>& lookup, Family family) {
+    channel->ask(lookup->name, family, [core = weak_from_this(), lookup, family](DnsReply reply) {
+      if (const auto self = core.lock()) self->take(lookup, family, std::move(reply));
+    });
+  }
+
+  void take(const std::shared_ptr<Lookup>& lookup, Family family, DnsReply reply) {
+    if (reply.status == Status::kAbandoned && channel) return ask(lookup, family);  // resolv.conf has changed
+    const bool blamed = reply.status == Status::kServerFailure || reply.status == Status::kRefused;
+    if (blamed && fallback) return ask_the_others(lookup, family, std::move(reply));
+    settle(lookup, family, std::move(reply));
+  }
+
+  /// The first name server failed; the others may not. If they do too, what the first one said is the answer.
+  void ask_the_others(const std::shared_ptr<Lookup>& lookup, Family family, DnsReply first) {
+    fallback->ask(lookup->name, family, [core = weak_from_this(), lookup, family, first](DnsReply reply) {
+      const auto self = core.lock();
+      if (!self) return;
+      const bool better =
+          reply.status == Status::kAddresses || reply.status == Status::kNoSuchName || reply.status == Status::kNoData;
+      self->settle(lookup, family, better ? std::move(reply) : first);
+    });
+  }
+
+  void settle(const std::shared_ptr<Lookup>& lookup, Family family, DnsReply reply) {
+    if (!reply.addresses.empty() && !lookup->first_addresses) lookup->first_addresses = steady_clock::now();
+    lookup->replies.at(family == Family::kV6 ? 0 : 1) = std::move(reply);
+    if (lookup->done()) finish(*lookup);
+    for (auto* waiter : lookup->waiters) waiter->cancel();
+  }
+
+  void finish(const Lookup& lookup) {
+    const auto slot = running.find(lookup.name);
+    if (slot != running.end() && slot->second.get() == &lookup) running.erase(slot);
+    auto addresses = lookup.addresses();
+    const auto now = steady_clock::now();
+    if (!options.dns_cache || !addresses || lookup.ttl() == lookup.ttl().zero()) return;
+    if (cache.size() >= kMaxNames) {
+      std::erase_if(cache, [now](const auto& entry) { return entry.second.expires <= now; });
+      if (cache.size() >= kMaxNames) cache.erase(cache.begin());
+    }
+    cache[lookup.name] = {std::move(addresses), now + lookup.ttl()};
+  }
+
+  /// c-ares 1.18 cannot read resolv.conf again, so the channel is made anew; open questions are asked on the new one.
+  void follow_resolv_conf() {
+    const auto stamp = FileStamp::of(system.resolv_conf);
+    if (channel && stamp == resolv_conf) return;
+    auto fresh = std::make_unique<DnsChannel>(io, system, false);
+    auto others = fresh->servers() > 1 ? std::make_unique<DnsChannel>(io, system, true) : nullptr;
+    resolv_conf = stamp;
+    std::swap(channel, fresh);
+    std::swap(fallback, others);
+  }
+
+  asio::any_io_executor io;
+  Options options;
+  System system;
+  HostsFile hosts;
+  FileStamp resolv_conf;
+  std::unordered_map<std::string, Entry> cache;
+  std::unordered_map<std::string, std::shared_ptr<Lookup>> running;
+  std::unique_ptr<DnsChannel> channel;   ///< takes each answer as it is
+  std::unique_ptr<DnsChannel> fallback;  ///< passes over servers that fail; null when there is only one
+};
+
+namespace {
+
+/// A timer that is told of the answers to a lookup for as long as it exists.
+template <typename Lookup>
+class Waiter {
+ public:
+  Waiter(asio::any_io_executor io, std::shared_ptr<Lookup> lookup) : timer(std::move(io)), lookup_(std::move(lookup)) {
+    place_ = lookup_->waiters.insert(lookup_->waiters.end(), &timer);
+  }
+  ~Waiter() { lookup_->waiters.erase(place_); }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  asio::steady_timer timer;
+
+ private:
+  std::shared_ptr<Lookup> lookup_;
+  std::list<asio::steady_timer*>::iterator place_;
+};
+
+}  // namespace
+
+Resolver::Resolver(asio::any_io_executor io, const Options& options, const System& system)
+    : core_(std::make_shared<Core>(std::move(io), options, system)) {}
+
+Resolver::~Resolver() {
+  // Their callbacks find no core any more and end.
+  const auto channel = std::move(core_->channel);
+  const auto fallback = std::move(core_->fallback);
+}
+
+std::optional<Resolved> Resolver::known(const std::string& name) {
+  if (is_localhost(name)) return Resolved{loopback(), false, {}};
+  if (auto listed = core_->hosts.find(name)) return Resolved{std::move(listed), false, {}};
+  if (!core_->options.dns_cache) return std::nullopt;
+  if (auto cached = core_->cached(name, steady_clock::now())) return Resolved{std::move(*cached), true, {}};
+  return std::nullopt;
+}
+
+asio::awaitable<Resolved> Resolver::resolve(std::string name, SteadyTime deadline) {
+  if (auto answer = known(name)) co_return std::move(*answer);
+  const auto asked = steady_clock::now();
+  const auto lookup = core_->join_or_start(name);
+  Waiter<Lookup> waiter(core_->io, lookup);
+  while (!lookup->done()) {
+    const auto enough = lookup->first_addresses ? *lookup->first_addresses + kOtherFamilyGrace : SteadyTime::max();
+    if (steady_clock::now() >= std::min(deadline, enough)) break;
+    waiter.timer.expires_at(std::min(deadline, enough));
+    boost::system::error_code ignored;
+    co_await waiter.timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+      throw boost::system::system_error(asio::error::operation_aborted);
+    }
+  }
+  if (auto addresses = lookup->addresses()) co_return Resolved{std::move(addresses), false, {}};
+  if (lookup->done()) co_return Resolved{nullptr, false, lookup->failure()};
+  co_return Resolved{nullptr,
+                     false,
+                     {Outcome::kDnsTimeout,
+                      fmt::format("no answer from the name servers for {} within {}", name, waited(deadline - asked))}};
+}
+
+}  // namespace monitor::net
