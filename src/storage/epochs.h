@@ -1,0 +1,35 @@
+// Which agent id each stored row belongs to. A copied or restored file opens a new epoch, so that no number is ever
+// sent twice under one id. Used where the connection is.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "storage/rows.h"
+#include "storage/sqlite.h"
+
+namespace monitor::storage {
+
+struct Epoch {
+  std::string agent_id;
+  Cursor first;  ///< the first number of each kind that belongs to it
+  Cursor end;    ///< the first that does not; unbounded in the current epoch
+};
+
+class Epochs {
+ public:
+  explicit Epochs(Database& database);
+
+  const std::vector<Epoch>& all() const { return all_; }
+  const Epoch& current() const { return all_.back(); }
+  bool empty() const { return all_.empty(); }
+  /// Opens an epoch with a new agent id at head + 1. Inside the caller's transaction; reload() if that fails.
+  void open(const Cursor& head);
+  void reload();
+
+ private:
+  Database& database_;
+  std::vector<Epoch> all_;
+};
+
+}  // namespace monitor::storage

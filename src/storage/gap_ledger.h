@@ -1,0 +1,32 @@
+// Which results existed and are gone, each counted in one gap alone. Used where the connection is.
+#pragma once
+
+#include <set>
+
+#include "storage/rows.h"
+#include "storage/sqlite.h"
+#include "storage/writer.h"
+
+namespace monitor::storage {
+
+class GapLedger {
+ public:
+  GapLedger(Database& database, Writer& writer);
+
+  /// Records what was removed at the size cap: the last such gap grows if it ends right before this one and its id is
+  /// above `sealed`, the last gap that was handed to the exporter. True: a row was added.
+  bool removed(const Gap& gap, std::int64_t sealed);
+  /// Records [first, last], gone here and lost in PostgreSQL, less what other gaps or `quarantined` account for. The
+  /// time of what is gone is not known any more: `until` is the first time after it. Gives the rows added.
+  std::int64_t lost(Seq first, Seq last, common::WallTime until, const std::set<Seq>& quarantined);
+
+ private:
+  bool add_lost(Seq first, Seq last, common::WallTime until, const std::set<Seq>& quarantined);
+
+  Writer& writer_;
+  Statement last_removed_;
+  Statement extend_;
+  Statement covering_;
+};
+
+}  // namespace monitor::storage

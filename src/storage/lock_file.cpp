@@ -1,0 +1,58 @@
+#include "storage/lock_file.h"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <string>
+#include <string_view>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+
+namespace monitor::storage {
+namespace {
+
+std::string holder(int descriptor) {
+  std::array<char, 32> text{};
+  const ssize_t length = ::pread(descriptor, text.data(), text.size(), 0);
+  std::string_view pid(text.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  pid = pid.substr(0, pid.find_first_not_of("0123456789"));
+  return pid.empty() ? "another process" : fmt::format("process {}", pid);
+}
+
+}  // namespace
+
+LockFile::LockFile(const std::filesystem::path& database) {
+  const std::string name = database.string() + ".lock";
+  descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor_ < 0) {
+    throw common::Error(fmt::format("cannot open the lock file {}: {}; let this user write it and its folder", name,
+                                    common::errno_text(errno)));
+  }
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    const int number = errno;
+    const std::string owner = holder(descriptor_);
+    ::close(descriptor_);
+    if (number == EWOULDBLOCK) {
+      throw common::Error(
+          fmt::format("the local database {} is in use by {}; stop that one, or use another local_database_path",
+                      database.string(), owner));
+    }
+    throw common::Error(
+        fmt::format("cannot lock {}: {}; the local database needs a local disk", name, common::errno_text(number)));
+  }
+  // The pid only helps the next one's error message; on a full disk the lock holds without it.
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(descriptor_, 0) == 0) {
+    [[maybe_unused]] const ssize_t written = ::pwrite(descriptor_, pid.data(), pid.size(), 0);
+  }
+}
+
+LockFile::~LockFile() {
+  ::close(descriptor_);
+}
+
+}  // namespace monitor::storage

@@ -1,0 +1,56 @@
+#include "storage/meta.h"
+
+namespace monitor::storage {
+namespace {
+
+constexpr std::string_view kResults = "exported_results";
+constexpr std::string_view kSkipped = "exported_skipped";
+constexpr std::string_view kGaps = "exported_gaps";
+constexpr std::string_view kAliveAt = "alive_at";
+constexpr std::string_view kFileIdentity = "file_identity";
+
+}  // namespace
+
+Meta::Meta(Database& database)
+    : get_(database.prepare("SELECT value FROM meta WHERE key = ?1")),
+      set_(
+          database.prepare("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")) {
+}
+
+Cursor Meta::exported() {
+  return {.results = get_.integer(kResults).value_or(0),
+          .skipped = get_.integer(kSkipped).value_or(0),
+          .gaps = get_.integer(kGaps).value_or(0)};
+}
+
+void Meta::set_exported(const Cursor& cursor) {
+  set_.run(kResults, cursor.results);
+  set_.run(kSkipped, cursor.skipped);
+  set_.run(kGaps, cursor.gaps);
+}
+
+std::optional<common::WallTime> Meta::alive_at() {
+  const auto micros = get_.integer(kAliveAt);
+  return micros ? std::optional{common::from_unix_micros(*micros)} : std::nullopt;
+}
+
+void Meta::set_alive_at(common::WallTime at) {
+  set_.run(kAliveAt, common::unix_micros(at));
+}
+
+std::string Meta::file_identity() {
+  auto rows = get_.query(kFileIdentity);
+  return rows.next() ? std::string(rows.text(0)) : std::string();
+}
+
+void Meta::set_file_identity(std::string_view identity) {
+  set_.run(kFileIdentity, identity);
+}
+
+Cursor head_of(Database& database) {
+  auto head = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = ?1");
+  const auto of = [&head](std::string_view table) { return head.integer(table).value_or(0); };
+  return {.results = of("results"), .skipped = of("skipped"), .gaps = of("gaps")};
+}
+
+}  // namespace monitor::storage

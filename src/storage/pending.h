@@ -1,0 +1,57 @@
+// What waits in memory for the next group commit, and its bounds. Pure; io thread only, but for the front, which the
+// store's thread reads while it is being committed.
+#pragma once
+
+#include "storage/rows.h"
+#include "storage/worker.h"
+
+namespace monitor::storage {
+
+/// A commit is due at this many results, or when the oldest row has waited this long.
+inline constexpr std::size_t kCommitRows = 1000;
+inline constexpr std::chrono::milliseconds kCommitAge{100};
+/// Results in memory, those being committed included; about 4 MB.
+inline constexpr std::size_t kMaxWaiting = 20'000;
+/// Ranges of skipped slots, and gaps, in memory; beyond it ranges of one service and reason become one.
+inline constexpr std::size_t kMaxRanges = 10'000;
+
+/// Makes the text of a result fit to store: its reason at most 1 KiB, its address at most 64 B.
+void make_storable(Result& result);
+
+class Pending {
+ public:
+  void add(Result result, common::SteadyTime now);
+  void add(const Skipped& skipped, common::SteadyTime now);
+  void add(const Gap& gap, common::SteadyTime now);
+  void mark(const Cursor& exported, common::SteadyTime now);
+  /// No cursor that was marked is to be committed any more.
+  void unmark();
+  /// Counts a result that is given up into the one gap of this time.
+  void drop(const Result& result, common::SteadyTime now);
+
+  std::size_t results() const { return front_.results.size() + waiting_.results.size(); }
+  std::size_t room() const { return results() < kMaxWaiting ? kMaxWaiting - results() : 0; }
+  bool full() const { return room() == 0; }
+  bool empty() const { return !since_ && front_is_empty(); }
+  /// When a commit is due; nothing while nothing waits.
+  std::optional<common::SteadyTime> due() const;
+
+  /// What is to be committed now: what failed before, or else all that waits. Empty: nothing waits.
+  const Work& take();
+  const Work& front() const { return front_; }
+  /// The front is committed.
+  void committed();
+
+ private:
+  bool front_is_empty() const { return !front_.stores_rows() && !front_.exported; }
+  void touch(common::SteadyTime now);
+
+  Work front_;
+  Work waiting_;
+  std::size_t skipped_limit_ = kMaxRanges;
+  std::size_t gaps_limit_ = kMaxRanges;
+  Gap dropping_;
+  std::optional<common::SteadyTime> since_;  // when the oldest of `waiting_` came
+};
+
+}  // namespace monitor::storage

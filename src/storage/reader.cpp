@@ -1,0 +1,148 @@
+#include "storage/reader.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "storage/files.h"
+#include "storage/opening.h"
+#include "storage/row_mapping.h"
+#include "storage/sqlite.h"
+
+namespace monitor::storage {
+namespace {
+
+constexpr std::chrono::seconds kLockWait{5};
+// Request times follow `seq` but for slow checks, waits for the disk and clock steps: every kSampled-th row is looked
+// at, and what lies between two samples is read if it may touch the range.
+constexpr Seq kSampled = 4096;
+constexpr auto kMargin = std::chrono::minutes{10};  // the longest timeout, twice
+
+Database open(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) {
+    throw common::Error(fmt::format("there is no local database {}; `monitor start` makes it", file.string()));
+  }
+  try {
+    Database database(file, Database::Mode::kReadOnly);
+    database.wait_for_locks(kLockWait);
+    database.execute("PRAGMA query_only = ON");
+    require_ours(database, file);
+    return database;
+  } catch (const SqliteError& error) {
+    // In a folder that cannot be written SQLite cannot make the shared memory of a WAL. After a clean stop there is
+    // nothing in the WAL, and the file alone is the database.
+    if (!error.io() || size_of(beside(file, "-wal")) > 0) throw;
+  }
+  Database database(file, Database::Mode::kImmutable);
+  require_ours(database, file);
+  return database;
+}
+
+}  // namespace
+
+struct Reader::Parts {
+  explicit Parts(const std::filesystem::path& file)
+      : database(open(file)),
+        sample(database.prepare("SELECT requested_at FROM results WHERE seq >= ?1 ORDER BY seq LIMIT 1")),
+        results(database.prepare("SELECT seq, definition, requested_at, outcome, status, total_us, attempt, reason "
+                                 "FROM results WHERE seq BETWEEN ?1 AND ?2 AND requested_at >= ?3 AND "
+                                 "requested_at < ?4 ORDER BY seq")),
+        skipped(database.prepare("SELECT id, definition, from_at, to_at, count, reason FROM skipped "
+                                 "WHERE to_at >= ?1 AND from_at < ?2 ORDER BY id")),
+        gaps(database.prepare("SELECT id, reason, from_at, to_at, first_seq, last_seq, count FROM gaps "
+                              "WHERE to_at >= ?1 AND from_at < ?2 ORDER BY id")) {}
+  Database database;
+  Statement sample;
+  Statement results;
+  Statement skipped;
+  Statement gaps;
+};
+
+std::string reason_text(const ReportRow& row) {
+  if (!row.reason.empty()) return std::string(row.reason);
+  if (!row.status) {
+    const auto* info = common::find_outcome(static_cast<std::uint8_t>(row.outcome));
+    return info == nullptr ? "unknown" : std::string(info->meaning);
+  }
+  return fmt::format("HTTP {} in {:.1f} ms", *row.status, std::chrono::duration<double, std::milli>(row.total).count());
+}
+
+Reader::Reader(const std::filesystem::path& file) : parts_(std::make_unique<Parts>(file)) {
+  load_definitions();
+}
+
+Reader::~Reader() = default;
+
+void Reader::load_definitions() {
+  definitions_.clear();
+  auto select = parts_->database.prepare(
+      "SELECT id, fingerprint, key, name, url, method, check_regex, regex, interval_s, timeout_s FROM definitions");
+  auto rows = select.query();
+  while (rows.next()) {
+    auto definition = definition_of(rows);
+    const DefinitionId id = definition.id;
+    definitions_.emplace(id, std::move(definition));
+  }
+}
+
+std::vector<Reader::Range> Reader::ranges(common::WallTime from, common::WallTime to) {
+  const auto low = common::unix_micros(from - kMargin);
+  const auto high = common::unix_micros(to + kMargin);
+  std::vector<Range> found;
+  const Seq last = parts_->database.integer("SELECT max(seq) FROM results");
+  Seq at = parts_->database.integer("SELECT min(seq) FROM results");
+  std::int64_t begins = time_at(at);
+  while (at > 0 && at <= last) {
+    const Seq next = at + kSampled;
+    const std::int64_t ends = time_at(std::min(next, last));
+    if (std::max(begins, ends) >= low && std::min(begins, ends) < high) {
+      found.push_back({.first = at, .last = next - 1});
+    }
+    at = next;
+    begins = ends;
+  }
+  return found;
+}
+
+std::int64_t Reader::time_at(Seq seq) {
+  return parts_->sample.integer(seq).value_or(0);
+}
+
+void Reader::for_each_result(common::WallTime from, common::WallTime to, const std::optional<std::string>& service,
+                             const std::function<void(const ReportRow&)>& visit) {
+  for (const auto& range : ranges(from, to)) {
+    auto rows = parts_->results.query(range.first, range.last, common::unix_micros(from), common::unix_micros(to));
+    while (rows.next()) {
+      const auto known = definitions_.find(rows.integer(1));
+      if (known == definitions_.end()) continue;
+      const StoredDefinition& definition = known->second;
+      if (service && definition.name != *service && definition.key != *service) continue;
+      ReportRow row;
+      row.seq = rows.integer(0);
+      row.definition = &definition;
+      row.requested_at = common::from_unix_micros(rows.integer(2));
+      row.outcome = static_cast<common::Outcome>(rows.integer(3));
+      if (const auto status = rows.optional_integer(4)) row.status = static_cast<std::uint16_t>(*status);
+      row.total = common::Micros{rows.integer(5)};
+      row.attempt = static_cast<std::uint16_t>(rows.integer(6));
+      row.reason = rows.text(7);
+      visit(row);
+    }
+  }
+}
+
+std::vector<StoredSkipped> Reader::skipped(common::WallTime from, common::WallTime to) {
+  std::vector<StoredSkipped> found;
+  auto rows = parts_->skipped.query(common::unix_micros(from), common::unix_micros(to));
+  while (rows.next()) found.push_back(skipped_of(rows));
+  return found;
+}
+
+std::vector<StoredGap> Reader::gaps(common::WallTime from, common::WallTime to) {
+  std::vector<StoredGap> found;
+  auto rows = parts_->gaps.query(common::unix_micros(from), common::unix_micros(to));
+  while (rows.next()) found.push_back(gap_of(rows));
+  return found;
+}
+
+}  // namespace monitor::storage

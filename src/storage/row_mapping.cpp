@@ -1,0 +1,83 @@
+#include "storage/row_mapping.h"
+
+#include <algorithm>
+
+#include "storage/schema.h"
+
+namespace monitor::storage {
+namespace {
+
+std::optional<common::Micros> duration(const Rows& rows, int column) {
+  const auto micros = rows.optional_integer(column);
+  return micros ? std::optional{common::Micros{*micros}} : std::nullopt;
+}
+
+}  // namespace
+
+StoredResult result_of(const Rows& rows) {
+  StoredResult result;
+  result.seq = rows.integer(0);
+  result.definition = rows.integer(1);
+  result.requested_at = common::from_unix_micros(rows.integer(2));
+  result.outcome = static_cast<common::Outcome>(rows.integer(3));
+  if (const auto status = rows.optional_integer(4)) result.status = static_cast<std::uint16_t>(*status);
+  const std::int64_t flags = rows.integer(5);
+  result.contains_regex = (flags & kContainsRegex) != 0;
+  result.capped = (flags & kCapped) != 0;
+  result.dns_cached = (flags & kDnsCached) != 0;
+  result.connection = (flags & kReused) != 0 ? Connection::kReused : Connection::kFresh;
+  result.attempt = static_cast<std::uint16_t>(rows.integer(6));
+  result.dns = duration(rows, 7);
+  result.connect = duration(rows, 8);
+  result.tls = duration(rows, 9);
+  result.first_byte = duration(rows, 10);
+  result.transfer = duration(rows, 11);
+  result.total = common::Micros{rows.integer(12)};
+  result.lateness = common::Micros{rows.integer(13)};
+  result.body_bytes = rows.integer(14);
+  result.stored_at = result.requested_at + common::Micros{rows.integer(15)};
+  result.reason = rows.text(16);
+  result.remote_address = rows.text(17);
+  return result;
+}
+
+StoredSkipped skipped_of(const Rows& rows) {
+  StoredSkipped skipped;
+  skipped.id = rows.integer(0);
+  skipped.definition = rows.integer(1);
+  skipped.from = common::from_unix_micros(rows.integer(2));
+  skipped.to = common::from_unix_micros(rows.integer(3));
+  skipped.count = rows.integer(4);
+  skipped.reason = static_cast<SkipReason>(rows.integer(5));
+  return skipped;
+}
+
+StoredGap gap_of(const Rows& rows) {
+  StoredGap gap;
+  gap.id = rows.integer(0);
+  gap.reason = static_cast<GapReason>(rows.integer(1));
+  gap.from = common::from_unix_micros(rows.integer(2));
+  gap.to = common::from_unix_micros(rows.integer(3));
+  gap.first_seq = rows.integer(4);
+  gap.last_seq = rows.integer(5);
+  gap.count = rows.integer(6);
+  return gap;
+}
+
+StoredDefinition definition_of(const Rows& rows) {
+  StoredDefinition definition;
+  definition.id = rows.integer(0);
+  const auto digest = rows.blob(1);
+  std::copy_n(digest.begin(), std::min(digest.size(), definition.fingerprint.size()), definition.fingerprint.begin());
+  definition.key = rows.text(2);
+  definition.name = rows.text(3);
+  definition.url = rows.text(4);
+  definition.method = rows.text(5);
+  definition.check_regex = rows.integer(6) != 0;
+  if (!rows.is_null(7)) definition.regex = rows.text(7);
+  definition.interval = std::chrono::seconds{rows.integer(8)};
+  definition.timeout = std::chrono::seconds{rows.integer(9)};
+  return definition;
+}
+
+}  // namespace monitor::storage

@@ -1,0 +1,19 @@
+// What a SELECT gives, as rows.h has it; each says which columns it wants. Pure.
+#pragma once
+
+#include "storage/rows.h"
+#include "storage/sqlite.h"
+
+namespace monitor::storage {
+
+/// seq, definition, requested_at, outcome, status, flags, attempt, dns_us, connect_us, tls_us, first_byte_us,
+/// transfer_us, total_us, lateness_us, body_bytes, stored_after_us, reason, the address itself.
+StoredResult result_of(const Rows& rows);
+/// id, definition, from_at, to_at, count, reason.
+StoredSkipped skipped_of(const Rows& rows);
+/// id, reason, from_at, to_at, first_seq, last_seq, count.
+StoredGap gap_of(const Rows& rows);
+/// id, fingerprint, key, name, url, method, check_regex, regex, interval_s, timeout_s.
+StoredDefinition definition_of(const Rows& rows);
+
+}  // namespace monitor::storage

@@ -1,0 +1,26 @@
+// The tables of the local database, as numbered migrations. Used where the connection is.
+#pragma once
+
+#include <cstdint>
+
+#include "storage/sqlite.h"
+
+namespace monitor::storage {
+
+/// SQLite's application_id of our files: "moni".
+inline constexpr std::int64_t kApplicationId = 0x6D6F6E69;
+
+/// The newest schema this version knows (PRAGMA user_version).
+std::int64_t newest_schema();
+
+/// Applies what is missing, each step with its number in one transaction, and writes the list of outcomes as this
+/// version has it.
+void migrate(Database& database);
+
+/// Bits of `results.flags`.
+inline constexpr std::int64_t kContainsRegex = 1;
+inline constexpr std::int64_t kCapped = 2;
+inline constexpr std::int64_t kDnsCached = 4;
+inline constexpr std::int64_t kReused = 8;
+
+}  // namespace monitor::storage

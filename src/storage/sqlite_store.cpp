@@ -1,0 +1,264 @@
+#include "storage/sqlite_store.h"
+
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "async/offload.h"
+#include "common/log.h"
+#include "storage/files.h"
+#include "storage/opening.h"
+
+namespace monitor::storage {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::seconds kSignOfLife{5};               // how often the database is told that we run
+constexpr std::chrono::seconds kDowntime{10};                // a longer silence before a start is a gap
+constexpr std::uint64_t kMaxSize = std::uint64_t{10} << 30;  // DESIGN: the smaller of 10 GiB and 10 % of the disk
+constexpr std::uint64_t kDiskShare = 10;
+
+}  // namespace
+
+std::unique_ptr<Store> Store::open(asio::any_io_executor io, const Options& options, const async::Clock& clock) {
+  const auto file = prepare_path(options.path);
+  auto lock = std::make_unique<LockFile>(file);
+  prepare_database(file);
+  const std::uint64_t by_disk = std::min(kMaxSize, disk_size(file) / kDiskShare);
+  return std::make_unique<SqliteStore>(std::move(io), file, std::move(lock), options.max_size.value_or(by_disk), clock);
+}
+
+SqliteStore::SqliteStore(asio::any_io_executor io, const std::filesystem::path& file, std::unique_ptr<LockFile> lock,
+                         std::uint64_t max_size, const async::Clock& clock)
+    : clock_(clock),
+      max_size_(max_size),
+      name_(file.string()),
+      lock_(std::move(lock)),
+      worker_(file, clock),
+      state_(worker_.state()),
+      marked_(state_.exported),
+      committing_(io),
+      room_(io),
+      wake_(io),
+      last_commit_(clock.steady()) {
+  record_downtime();
+}
+
+void SqliteStore::record_downtime() {
+  const auto alive_at = worker_.alive_at();
+  const auto now = clock_.wall();
+  if (!alive_at || now - *alive_at <= kDowntime) return;
+  append(Gap{.reason = GapReason::kNotRunning, .from = *alive_at, .to = now});
+}
+
+/// Every call of the worker passes here, so that what the io thread knows of the database follows each of them.
+template <typename Call>
+asio::awaitable<std::invoke_result_t<Call&, Worker&>> SqliteStore::work(Call call) {
+  using Value = std::invoke_result_t<Call&, Worker&>;
+  if constexpr (std::is_void_v<Value>) {
+    state_ = co_await async::offload(pool_, [this, &call] {
+      call(worker_);
+      return worker_.state();
+    });
+  } else {
+    auto [value, state] = co_await async::offload(pool_, [this, &call] {
+      auto made = call(worker_);
+      return std::pair{std::move(made), worker_.state()};
+    });
+    state_ = state;
+    co_return std::move(value);
+  }
+}
+
+// For the agent.
+
+asio::awaitable<std::vector<DefinitionId>> SqliteStore::define(std::vector<Definition> definitions) {
+  co_return co_await work([&](Worker& worker) { return worker.define(definitions); });
+}
+
+asio::awaitable<std::unordered_map<std::string, common::WallTime>> SqliteStore::last_runs() {
+  co_return co_await work([](Worker& worker) { return worker.last_runs(); });
+}
+
+asio::awaitable<void> SqliteStore::append(Result result) {
+  make_storable(result);
+  while (pending_.full() && !trouble_.now()) co_await room_.wait();
+  const bool first = pending_.empty();
+  if (pending_.full()) {
+    ++counters_.dropped;
+    pending_.drop(result, clock_.steady());
+  } else {
+    pending_.add(std::move(result), clock_.steady());
+  }
+  arrived(first);
+}
+
+void SqliteStore::append(Skipped skipped) {
+  const bool first = pending_.empty();
+  pending_.add(skipped, clock_.steady());
+  arrived(first);
+}
+
+void SqliteStore::append(Gap gap) {
+  const bool first = pending_.empty();
+  pending_.add(gap, clock_.steady());
+  arrived(first);
+}
+
+/// run() need not be told of each row: only of the first, and when a batch is full.
+void SqliteStore::arrived(bool first) {
+  if (first || pending_.results() == kCommitRows) wake_.notify();
+}
+
+// Group commit.
+
+asio::awaitable<void> SqliteStore::run() {
+  for (;;) {
+    const auto wait = next_commit() - clock_.steady();
+    if (wait > wait.zero()) {
+      co_await wake_.wait_until(std::chrono::steady_clock::now() + wait);
+    } else {
+      const auto turn = co_await committing_.enter();
+      pending_.take();  // nothing may wait: then the commit is a sign of life
+      co_await commit_front();
+    }
+  }
+}
+
+common::SteadyTime SqliteStore::next_commit() const {
+  if (trouble_.now()) return trouble_.retry_at();
+  return std::min(pending_.due().value_or(common::SteadyTime::max()), last_commit_ + kSignOfLife);
+}
+
+asio::awaitable<void> SqliteStore::commit() {
+  const auto turn = co_await committing_.enter();
+  // What failed before goes first, and then what waits.
+  for (bool going_on = !pending_.empty(); going_on; going_on = !pending_.empty() && !trouble_.now()) {
+    pending_.take();
+    co_await commit_front();
+  }
+}
+
+asio::awaitable<void> SqliteStore::commit_front() {
+  std::string problem;
+  try {
+    co_await work([this](Worker& worker) { worker.commit(pending_.front()); });
+  } catch (const boost::system::system_error&) {
+    throw;  // cancelled before it began
+  } catch (const std::exception& error) {
+    problem = error.what();
+  }
+  ++counters_.commits;
+  last_commit_ = clock_.steady();
+  if (!problem.empty()) {
+    failed(problem);
+    co_return;
+  }
+  const std::size_t results = pending_.front().results.size();
+  const bool stored = pending_.front().stores_rows();
+  pending_.committed();
+  succeeded(results, stored);
+}
+
+void SqliteStore::succeeded(std::size_t results, bool stored) {
+  counters_.committed += results;
+  if (trouble_.succeeded()) {
+    common::log::warning("Results are stored in {} again; {} were dropped meanwhile", name_,
+                         counters_.dropped - dropped_before_);
+  }
+  room_.wake(pending_.room());
+  if (stored && on_commit_) on_commit_();
+}
+
+void SqliteStore::failed(const std::string& problem) {
+  if (trouble_.failed(problem, clock_.steady())) {
+    dropped_before_ = counters_.dropped;
+    common::log::error("Results wait in memory, at most {}: {}", kMaxWaiting, problem);
+  }
+  room_.wake_all();
+}
+
+// For the exporter.
+
+asio::awaitable<Batch> SqliteStore::next_batch(std::size_t max_rows) {
+  Cursor cursor = marked_;
+  Batch batch = co_await work([&](Worker& worker) { return worker.next_batch(cursor, max_rows); });
+  if (cursor.results > marked_.results) mark_exported(cursor);
+  co_return batch;
+}
+
+void SqliteStore::mark_exported(Cursor through) {
+  const bool first = pending_.empty();
+  marked_ = through;
+  pending_.mark(through, clock_.steady());
+  arrived(first);
+}
+
+asio::awaitable<void> SqliteStore::quarantine(std::vector<Quarantined> rows) {
+  co_await work([&](Worker& worker) { worker.quarantine(rows); });
+}
+
+asio::awaitable<Identity> SqliteStore::identity() {
+  co_return co_await work([marked = marked_](Worker& worker) { return worker.identity(marked); });
+}
+
+asio::awaitable<Identity> SqliteStore::new_epoch() {
+  co_return co_await work([marked = marked_](Worker& worker) {
+    worker.new_epoch();
+    return worker.identity(marked);
+  });
+}
+
+asio::awaitable<void> SqliteStore::rewind(Cursor arrived) {
+  const auto turn = co_await committing_.enter();
+  const Cursor cursor =
+      co_await work([marked = marked_, arrived](Worker& worker) { return worker.rewind(marked, arrived); });
+  pending_.unmark();
+  marked_ = cursor;
+}
+
+std::int64_t SqliteStore::backlog() const {
+  const Seq gone = state_.oldest == 0 ? state_.head.results : state_.oldest - 1;
+  return state_.head.results - std::max(marked_.results, gone);
+}
+
+// For the collector.
+
+asio::awaitable<Purged> SqliteStore::purge(common::WallTime before, bool exported_only, std::size_t max_rows) {
+  co_return co_await work([=](Worker& worker) { return worker.purge(before, exported_only, max_rows); });
+}
+
+asio::awaitable<Purged> SqliteStore::purge_to_cap(std::size_t max_rows) {
+  co_return co_await work([max_rows, cap = max_size_](Worker& worker) { return worker.purge_to_cap(cap, max_rows); });
+}
+
+asio::awaitable<void> SqliteStore::tidy() {
+  co_await work([](Worker& worker) { worker.tidy(); });
+}
+
+Health SqliteStore::health() const {
+  Health health = counters_;
+  health.degraded = trouble_.now();
+  health.problem = trouble_.problem();
+  health.waiting = pending_.results();
+  return health;
+}
+
+asio::awaitable<void> SqliteStore::close() {
+  co_await commit();
+  if (pending_.results() > 0) {
+    common::log::error("{} results could not be stored and are lost: {}", pending_.results(), trouble_.problem());
+  }
+  std::string problem;
+  try {
+    co_await work([](Worker& worker) { worker.close(); });
+  } catch (const common::Error& error) {
+    problem = error.what();
+  }
+  if (!problem.empty()) common::log::warning("{}", problem);
+  pool_.join();
+  lock_.reset();
+}
+
+}  // namespace monitor::storage

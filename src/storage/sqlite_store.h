@@ -1,0 +1,82 @@
+// The Store on SQLite: keeps on the io thread what waits, and sends each transaction to a thread of its own.
+#pragma once
+
+#include <memory>
+
+#include <boost/asio/thread_pool.hpp>
+
+#include "async/event.h"
+#include "storage/lock_file.h"
+#include "storage/pending.h"
+#include "storage/store.h"
+#include "storage/trouble.h"
+#include "storage/wait_list.h"
+#include "storage/worker.h"
+
+namespace monitor::storage {
+
+class SqliteStore final : public Store {
+ public:
+  /// `file` has been prepared and `lock` is held.
+  SqliteStore(boost::asio::any_io_executor io, const std::filesystem::path& file, std::unique_ptr<LockFile> lock,
+              std::uint64_t max_size, const async::Clock& clock);
+
+  boost::asio::awaitable<std::vector<DefinitionId>> define(std::vector<Definition> definitions) override;
+  boost::asio::awaitable<std::unordered_map<std::string, common::WallTime>> last_runs() override;
+  boost::asio::awaitable<void> append(Result result) override;
+  void append(Skipped skipped) override;
+  void append(Gap gap) override;
+
+  boost::asio::awaitable<void> run() override;
+  boost::asio::awaitable<void> commit() override;
+  void on_commit(std::function<void()> callback) override { on_commit_ = std::move(callback); }
+
+  boost::asio::awaitable<Batch> next_batch(std::size_t max_rows) override;
+  void mark_exported(Cursor through) override;
+  boost::asio::awaitable<void> quarantine(std::vector<Quarantined> rows) override;
+  boost::asio::awaitable<Identity> identity() override;
+  boost::asio::awaitable<Identity> new_epoch() override;
+  boost::asio::awaitable<void> rewind(Cursor arrived) override;
+  std::int64_t backlog() const override;
+
+  boost::asio::awaitable<Purged> purge(common::WallTime before, bool exported_only, std::size_t max_rows) override;
+  boost::asio::awaitable<Purged> purge_to_cap(std::size_t max_rows) override;
+  std::optional<common::WallTime> newest() const override { return state_.newest; }
+  boost::asio::awaitable<void> tidy() override;
+
+  Health health() const override;
+  std::uint64_t size_bytes() const override { return state_.size; }
+  std::uint64_t max_size_bytes() const override { return max_size_; }
+
+  boost::asio::awaitable<void> close() override;
+
+ private:
+  template <typename Call>
+  boost::asio::awaitable<std::invoke_result_t<Call&, Worker&>> work(Call call);
+  boost::asio::awaitable<void> commit_front();
+  void record_downtime();
+  void succeeded(std::size_t results, bool stored);
+  void failed(const std::string& problem);
+  common::SteadyTime next_commit() const;
+  void arrived(bool first);
+
+  const async::Clock& clock_;
+  const std::uint64_t max_size_;
+  const std::string name_;
+  std::unique_ptr<LockFile> lock_;
+  Worker worker_;  // touched on pool_'s thread alone once the constructor is done
+  State state_;
+  Cursor marked_;
+  Pending pending_;
+  Trouble trouble_;
+  Turnstile committing_;
+  WaitList room_;
+  async::Event wake_;
+  common::SteadyTime last_commit_;
+  Health counters_;
+  std::uint64_t dropped_before_ = 0;  // when the trouble began
+  std::function<void()> on_commit_;
+  boost::asio::thread_pool pool_{1};  // the last member: it ends before what it works on
+};
+
+}  // namespace monitor::storage

@@ -1,0 +1,264 @@
+#include "storage/worker.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+#include "common/text.h"
+#include "storage/files.h"
+
+namespace monitor::storage {
+namespace {
+
+constexpr std::uint64_t kWalPassiveBytes = std::uint64_t{1} << 20;  // below it a checkpoint is not worth its fsyncs
+constexpr std::uint64_t kWalTruncateBytes = std::uint64_t{8} << 20;
+constexpr std::uint64_t kFreeBytesKept = std::uint64_t{4} << 20;  // rows that come soon need them again
+constexpr std::int64_t kVacuumPages = 256;
+constexpr std::chrono::milliseconds kTruncateWait{100};  // readers hold a checkpoint up; the next one gets further
+constexpr std::chrono::seconds kLockWait{5};
+constexpr std::chrono::seconds kBallastInterval{30};
+constexpr std::chrono::hours kPlausibleAhead{1};
+constexpr std::size_t kMaxRefusalBytes = 1024;
+constexpr std::size_t kMaxSqlstateBytes = 16;
+
+}  // namespace
+
+Session& Worker::session() {
+  if (!session_) session_ = std::make_unique<Session>(file_);
+  if (stale_) session_->rolled_back();
+  stale_ = false;
+  return *session_;
+}
+
+void Worker::recover(const SqliteError& error) {
+  if (error.io()) session_.reset();
+  stale_ = session_ != nullptr;
+}
+
+template <typename Call>
+auto Worker::guarded(Call call) {
+  for (;;) {
+    try {
+      return call();
+    } catch (const SqliteError& error) {
+      recover(error);
+      if (!error.full() || !ballast_.release()) throw;
+      common::log::error(
+          "The disk of {} is full: the last reserve of 1 MiB is given to the local database; free space on that disk",
+          file_.string());
+      ballast_tried_ = clock_.steady();
+    }
+  }
+}
+
+template <typename Step>
+auto Worker::transact(Step step) {
+  return guarded([&] {
+    Session& current = session();
+    Transaction transaction(current.database);
+    if constexpr (std::is_void_v<decltype(step(current))>) {
+      step(current);
+      transaction.commit();
+    } else {
+      auto value = step(current);
+      transaction.commit();
+      return value;
+    }
+  });
+}
+
+Worker::Worker(std::filesystem::path file, const async::Clock& clock)
+    : file_(std::move(file)), wal_(beside(file_, "-wal")), clock_(clock), ballast_(file_) {
+  guarded([this] {
+    state_.head = head_of(session().database);
+    state_.exported = session().meta.exported();
+    state_.oldest = session().purger.oldest_seq();
+    const auto newest =
+        session().database.prepare("SELECT requested_at FROM results ORDER BY seq DESC LIMIT 1").integer();
+    if (newest) state_.newest = common::from_unix_micros(*newest);
+    refresh_size();
+  });
+  const std::string identity = identity_of(file_);
+  if (session().meta.file_identity() != identity) {
+    new_epoch();
+    common::log::warning(
+        "The local database {} was copied or restored: it goes on as a new agent {} from number {}; rows before keep "
+        "their agent",
+        file_.string(), session().epochs.current().agent_id, state_.head.results + 1);
+  }
+  restore_ballast();
+}
+
+std::optional<common::WallTime> Worker::alive_at() {
+  return guarded([this] { return session().meta.alive_at(); });
+}
+
+void Worker::commit(const Work& work) {
+  const auto now = clock_.wall();
+  transact([&](Session& current) {
+    for (const auto& result : work.results) current.writer.write(result, now);
+    for (const auto& skipped : work.skipped) current.writer.write(skipped);
+    for (const auto& gap : work.gaps) current.writer.write(gap);
+    if (work.exported) current.meta.set_exported(*work.exported);
+    current.meta.set_alive_at(now);
+  });
+  state_.head.results += static_cast<Seq>(work.results.size());
+  state_.head.skipped += static_cast<std::int64_t>(work.skipped.size());
+  state_.head.gaps += static_cast<std::int64_t>(work.gaps.size());
+  if (work.exported) state_.exported = *work.exported;
+  if (!work.results.empty()) {
+    const auto latest = std::ranges::max_element(work.results, {}, &Result::requested_at);
+    state_.newest = latest->requested_at;
+    if (state_.oldest == 0) state_.oldest = state_.head.results - static_cast<Seq>(work.results.size()) + 1;
+  }
+  refresh_size();
+  restore_ballast();
+}
+
+std::vector<DefinitionId> Worker::define(const std::vector<Definition>& definitions) {
+  return transact([&](Session& current) {
+    std::vector<DefinitionId> ids;
+    ids.reserve(definitions.size());
+    for (const auto& definition : definitions) ids.push_back(current.definitions.define(definition));
+    return ids;
+  });
+}
+
+std::unordered_map<std::string, common::WallTime> Worker::last_runs() {
+  return guarded([this] { return session().definitions.last_runs(); });
+}
+
+Batch Worker::next_batch(Cursor& marked, std::size_t max_rows) {
+  return guarded([&] {
+    Cursor cursor = marked;
+    Batch batch = session().batches.next(cursor, max_rows, session().quarantined);
+    if (!batch.gaps.empty()) sealed_gaps_ = std::max(sealed_gaps_, batch.gaps.back().id);
+    marked = cursor;
+    return batch;
+  });
+}
+
+void Worker::quarantine(const std::vector<Quarantined>& rows) {
+  const std::int64_t now = common::unix_micros(clock_.wall());
+  transact([&](Session& current) {
+    for (const auto& row : rows) {
+      const std::string sqlstate = common::storable(row.sqlstate, kMaxSqlstateBytes);
+      const std::string reason = common::storable(row.reason, kMaxRefusalBytes);
+      current.quarantine.run(row.seq, std::string_view(sqlstate), std::string_view(reason), now);
+      current.quarantined.insert(row.seq);
+    }
+  });
+}
+
+Identity Worker::identity(const Cursor& marked) {
+  return guarded([&] {
+    const Epoch& epoch = session().epochs.current();
+    return Identity{.agent_id = epoch.agent_id, .first = epoch.first, .head = state_.head, .exported = marked};
+  });
+}
+
+void Worker::new_epoch() {
+  transact([this](Session& current) {
+    current.epochs.open(state_.head);
+    current.meta.set_file_identity(identity_of(file_));
+  });
+}
+
+Cursor Worker::rewind(const Cursor& marked, const Cursor& arrived) {
+  const auto back_to = [](std::int64_t now, std::int64_t to, std::int64_t first) {
+    return std::min(now, std::max(to, first - 1));
+  };
+  const Cursor first = guarded([this] { return session().epochs.current().first; });
+  const Cursor cursor{.results = back_to(marked.results, arrived.results, first.results),
+                      .skipped = back_to(marked.skipped, arrived.skipped, first.skipped),
+                      .gaps = back_to(marked.gaps, arrived.gaps, first.gaps)};
+  state_.head.gaps += transact([&](Session& current) {
+    current.meta.set_exported(cursor);
+    const Seq gone = state_.oldest == 0 ? marked.results : std::min(marked.results, state_.oldest - 1);
+    if (gone <= cursor.results) return std::int64_t{0};
+    const auto until = current.purger.time_of(state_.oldest).value_or(clock_.wall());
+    return current.ledger.lost(cursor.results + 1, gone, until, current.quarantined);
+  });
+  state_.exported = cursor;
+  return cursor;
+}
+
+Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t max_rows) {
+  const PurgeRule rule{.before = before,
+                       .plausible_until = state_.newest.value_or(clock_.wall()) + kPlausibleAhead,
+                       .through = exported_only ? std::optional{state_.exported} : std::nullopt,
+                       .max_rows = max_rows};
+  const auto step = transact([&](Session& current) { return current.purger.by_age(rule); });
+  if (step.results > 0) {
+    state_.oldest = session().purger.oldest_seq();
+    if (!session().quarantined.empty()) session().load_quarantine();
+  }
+  refresh_size();
+  return {.results = step.results, .more = step.more};
+}
+
+Purged Worker::purge_to_cap(std::uint64_t cap, std::size_t max_rows) {
+  guarded([this] { refresh_size(); });
+  if (state_.size <= cap) return {};
+  // What stands in the WAL twice is not worth a result.
+  guarded([this] { checkpoint_all(); });
+  const std::uint64_t used = guarded([this] { return session().used_bytes(); });
+  if (used <= cap || state_.oldest == 0) return {};
+  const auto rows = static_cast<std::uint64_t>(state_.head.results - state_.oldest + 1);
+  const std::uint64_t bytes_per_row = std::max<std::uint64_t>(1, used / rows);
+  const std::size_t wanted = std::clamp<std::size_t>((used - cap) / bytes_per_row + 1, 1, max_rows);
+  const auto step = transact([&](Session& current) {
+    return current.purger.oldest(wanted, state_.exported, std::max(sealed_gaps_, state_.exported.gaps),
+                                 current.quarantined);
+  });
+  state_.head.gaps += step.gaps_added;
+  state_.oldest = session().purger.oldest_seq();
+  refresh_size();
+  return {.results = step.results, .more = step.more && session().used_bytes() > cap};
+}
+
+void Worker::tidy() {
+  guarded([this] {
+    const std::uint64_t wal = size_of(wal_);
+    if (wal > kWalTruncateBytes) {
+      checkpoint_all();
+    } else if (wal > kWalPassiveBytes) {
+      session().database.execute("PRAGMA wal_checkpoint(PASSIVE)");
+    }
+    if (session().free_bytes() > std::max(kFreeBytesKept, session().used_bytes() / 4)) {
+      session().database.execute(fmt::format("PRAGMA incremental_vacuum({})", kVacuumPages));
+    }
+    refresh_size();
+  });
+  restore_ballast();
+}
+
+void Worker::checkpoint_all() {
+  Database& database = session().database;
+  database.wait_for_locks(kTruncateWait);
+  database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  database.wait_for_locks(kLockWait);
+}
+
+void Worker::refresh_size() {
+  state_.size = session().used_bytes() + size_of(wal_);
+}
+
+void Worker::restore_ballast() {
+  if (ballast_.held() || clock_.steady() - ballast_tried_ < kBallastInterval) return;
+  const bool first = ballast_tried_ == common::SteadyTime{};
+  ballast_tried_ = clock_.steady();
+  const bool made = ballast_.make();
+  if (first && !made) {
+    common::log::error("The disk of {} has no room for a reserve of 1 MiB; free space on that disk", file_.string());
+  } else if (!first && made) {
+    common::log::warning("The disk of {} has room again: the reserve of 1 MiB is back", file_.string());
+  }
+}
+
+void Worker::close() {
+  if (!session_) return;
+  checkpoint_all();
+  session_.reset();
+}
+
+}  // namespace monitor::storage

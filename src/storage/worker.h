@@ -1,0 +1,83 @@
+// What the store does on its own thread: every transaction, with the connection reopened after a failed disk and the
+// ballast released on a full one. Only the store's thread may call it, one call at a time.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "async/clock.h"
+#include "storage/ballast.h"
+#include "storage/rows.h"
+#include "storage/session.h"
+#include "storage/store.h"
+
+namespace monitor::storage {
+
+/// What one group commit stores.
+struct Work {
+  std::vector<Result> results;
+  std::vector<Skipped> skipped;
+  std::vector<Gap> gaps;
+  std::optional<Cursor> exported;
+
+  bool stores_rows() const { return !results.empty() || !skipped.empty() || !gaps.empty(); }
+};
+
+/// What the io thread knows of the database: as of the last call.
+struct State {
+  Cursor head;
+  Cursor exported;  ///< as committed
+  Seq oldest = 0;   ///< 0: no result is here
+  std::optional<common::WallTime> newest;
+  std::uint64_t size = 0;
+};
+
+class Worker {
+ public:
+  /// `file` exists and is ours. Throws common::Error.
+  Worker(std::filesystem::path file, const async::Clock& clock);
+
+  const State& state() const { return state_; }
+  /// The last commit of an earlier run.
+  std::optional<common::WallTime> alive_at();
+
+  // Each throws SqliteError, and leaves the database as it was.
+  void commit(const Work& work);
+  std::vector<DefinitionId> define(const std::vector<Definition>& definitions);
+  std::unordered_map<std::string, common::WallTime> last_runs();
+  /// `marked`: the cursor with what the next commit will move; moves over quarantined rows that nothing follows.
+  Batch next_batch(Cursor& marked, std::size_t max_rows);
+  void quarantine(const std::vector<Quarantined>& rows);
+  Identity identity(const Cursor& marked);
+  void new_epoch();
+  /// Gives the cursor to go on from.
+  Cursor rewind(const Cursor& marked, const Cursor& arrived);
+  Purged purge(common::WallTime before, bool exported_only, std::size_t max_rows);
+  Purged purge_to_cap(std::uint64_t cap, std::size_t max_rows);
+  void tidy();
+  void close();
+
+ private:
+  Session& session();
+  template <typename Step>
+  auto transact(Step step);
+  template <typename Call>
+  auto guarded(Call call);
+  void recover(const SqliteError& error);
+  void checkpoint_all();
+  void refresh_size();
+  void restore_ballast();
+
+  const std::filesystem::path file_;
+  const std::filesystem::path wal_;
+  const async::Clock& clock_;
+  Ballast ballast_;
+  common::SteadyTime ballast_tried_{};
+  std::unique_ptr<Session> session_;
+  bool stale_ = false;  // a transaction was rolled back: what the session keeps in memory may be ahead
+  State state_;
+  std::int64_t sealed_gaps_ = 0;  // gaps up to here were handed to the exporter: they do not grow any more
+};
+
+}  // namespace monitor::storage
