@@ -1,6 +1,7 @@
 // Moves committed results to PostgreSQL, in order, once. Runs on the io thread; store and sink hop to their own pools.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -11,6 +12,21 @@
 #include "storage/store.h"
 
 namespace monitor::exporter {
+
+/// Limits of what blocks. Each is far above what a healthy server needs.
+struct Limits {
+  /// To connect, per address. A whole number of seconds, at least 2 (libpq).
+  std::chrono::seconds connect{5};
+  /// A whole call, of several statements, seen from the io thread: it catches what no socket option can, a backend that
+  /// is stopped while the kernel goes on acknowledging.
+  std::chrono::milliseconds call{10'000};
+  /// One statement, kept by the server.
+  std::chrono::milliseconds statement{8'000};
+  /// Waiting for a lock, kept by the server.
+  std::chrono::milliseconds lock{2'000};
+  /// Results of one batch.
+  std::size_t batch_rows = 5000;
+};
 
 enum class Progress { kIdle, kExported, kMore, kUnavailable };
 
@@ -25,17 +41,25 @@ struct Health {
 
 class Exporter {
  public:
+  /// `options.uri` is not empty. `store` and `clock` outlive the exporter, and the exporter its io_context's last turn.
   static std::unique_ptr<Exporter> create(boost::asio::any_io_executor io, const Options& options,
-                                          storage::Store& store, const async::Clock& clock);
+                                          storage::Store& store, const async::Clock& clock,
+                                          const Limits& limits = Limits{});
+  /// Interrupts a call to PostgreSQL that is under way. A connection attempt cannot be interrupted and is waited for
+  /// (Limits::connect per address, and what the resolver takes): a process that must end sooner does not destroy it.
   virtual ~Exporter() = default;
 
-  /// One batch, or one attempt to connect. Throws nothing but cancellation.
+  /// One batch, on a new connection if there is none. Throws nothing but cancellation, which ends the waiting at once,
+  /// even where a call to PostgreSQL hangs.
   virtual boost::asio::awaitable<Progress> step() = 0;
   /// Until cancelled.
   virtual boost::asio::awaitable<void> run() = 0;
   /// There is something new to export.
   virtual void wake() = 0;
-  /// One last attempt to send what is committed, within `limit`.
+  /// One pass of maintenance, which run() makes every hour: partitions for the days ahead, and one partition dropped
+  /// that is older than the remote retention. Throws nothing but cancellation.
+  virtual boost::asio::awaitable<void> maintain() = 0;
+  /// One last attempt to send what is committed, within `limit`; it returns in time, even where a call hangs.
   virtual boost::asio::awaitable<void> flush(std::chrono::milliseconds limit) = 0;
   virtual Health health() const = 0;
 };

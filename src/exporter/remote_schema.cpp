@@ -1,0 +1,167 @@
+#include "exporter/remote_schema.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "common/outcome.h"
+#include "exporter/schema_sql.h"
+
+namespace monitor::exporter {
+namespace {
+
+// One lock for everything that changes the schema; any constant will do that nothing else in the database uses.
+constexpr std::int64_t kAdvisoryLock = 0x6d6f6e69746f72;  // "monitor"
+constexpr std::string_view kPrefix = "monitoring_results_";
+
+std::int64_t number(const std::optional<std::string>& text) {
+  std::int64_t value = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), value);
+  return value;
+}
+
+void take_lock(Transaction& transaction) {
+  transaction.run(fmt::format("SELECT pg_advisory_xact_lock({})", kAdvisoryLock));
+}
+
+struct State {
+  int version = 0;  ///< 0: something is missing
+  std::string view;
+  bool view_exists = false;
+};
+
+/// Ours are told by their comment; whatever else is called `monitoring` stays as it is.
+constexpr const char* kViewSql = R"sql(
+SELECT CASE WHEN c.oid IS NULL OR coalesce(obj_description(c.oid, 'pg_class'), '') = $1
+            THEN 'monitoring' ELSE 'monitoring_v' END
+FROM (SELECT to_regclass('monitoring') AS oid) AS c
+)sql";
+constexpr const char* kMissingSql = R"sql(
+SELECT count(*) FROM unnest('{monitoring_schema,monitoring_agents,monitoring_definitions,monitoring_outcomes,
+monitoring_results,monitoring_gaps,monitoring_skipped}'::text[]) AS name WHERE to_regclass(name) IS NULL
+)sql";
+
+State read_state(Transaction& transaction) {
+  State state;
+  state.view = transaction.run(kViewSql, {std::string(kViewComment)}).at(0).at(0).value_or("");
+  const std::string exists = "SELECT count(to_regclass($1))";
+  state.view_exists = number(transaction.run(exists, {state.view}).at(0).at(0)) != 0;
+  if (number(transaction.run(kMissingSql).at(0).at(0)) == 0) {
+    const auto rows = transaction.run("SELECT coalesce(max(version), 0) FROM monitoring_schema");
+    state.version = static_cast<int>(number(rows.at(0).at(0)));
+  }
+  return state;
+}
+
+void make_tables(Transaction& transaction) {
+  transaction.run(tables_sql());
+  transaction.run(
+      fmt::format("INSERT INTO monitoring_schema SELECT {0}, timezone('utc', now()) "
+                  "WHERE NOT EXISTS (SELECT FROM monitoring_schema WHERE version >= {0})",
+                  kSchemaVersion));
+}
+
+/// The list grows with the program, without a change of the schema.
+bool seed_outcomes(Transaction& transaction) {
+  const auto known = number(transaction.run("SELECT count(*) FROM monitoring_outcomes").at(0).at(0));
+  if (known >= static_cast<std::int64_t>(common::kOutcomes.size())) return false;
+  for (const auto& info : common::kOutcomes) {
+    transaction.run("INSERT INTO monitoring_outcomes VALUES ($1::smallint, $2, $3, $4) ON CONFLICT DO NOTHING",
+                    {std::to_string(static_cast<int>(info.outcome)), std::string(info.name),
+                     std::string(name_of(info.verdict)), std::string(info.meaning)});
+  }
+  return true;
+}
+
+std::string name_of_day(std::chrono::sys_days day, std::string_view separator = "") {
+  const std::chrono::year_month_day date(day);
+  return fmt::format("{0:04}{3}{1:02}{3}{2:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()), separator);
+}
+
+std::optional<std::chrono::sys_days> day_of_name(std::string_view name) {
+  if (!name.starts_with(kPrefix) || name.size() != kPrefix.size() + 8) return std::nullopt;
+  name.remove_prefix(kPrefix.size());
+  int digits = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), digits);
+  if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(digits / 10000),
+                                         std::chrono::month(static_cast<unsigned>(digits / 100 % 100)),
+                                         std::chrono::day(static_cast<unsigned>(digits % 100))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date);
+}
+
+std::set<std::chrono::sys_days> partitions(Transaction& transaction) {
+  std::set<std::chrono::sys_days> days;
+  for (const auto& row : transaction.run("SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+                                         "WHERE i.inhparent = to_regclass('monitoring_results')")) {
+    if (const auto day = day_of_name(row.at(0).value_or(""))) days.insert(*day);
+  }
+  return days;
+}
+
+}  // namespace
+
+SchemaReport ensure_schema(Session& session) {
+  SchemaReport report;
+  const auto transaction = session.begin();
+  report.now = server_now(*transaction);
+  State state = read_state(*transaction);
+  if (state.version < kSchemaVersion || !state.view_exists) {
+    take_lock(*transaction);
+    state = read_state(*transaction);  // another agent may have been faster
+    if (state.version < kSchemaVersion) make_tables(*transaction);
+    // A newer version's view may have more columns, which replacing would refuse to take away.
+    if (state.version <= kSchemaVersion || !state.view_exists) transaction->run(view_sql(state.view));
+    report.created = true;
+  }
+  report.created |= seed_outcomes(*transaction);
+  report.view = state.view;
+  transaction->commit();
+  return report;
+}
+
+common::WallTime server_now(Transaction& transaction) {
+  const auto rows = transaction.run("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+  return common::from_unix_micros(number(rows.at(0).at(0)));
+}
+
+bool in_window(common::WallTime moment, common::WallTime server_now) {
+  const auto today = std::chrono::floor<std::chrono::days>(server_now);
+  const auto day = std::chrono::floor<std::chrono::days>(moment);
+  return day >= today - kDaysBack && day <= today + kDaysAhead;
+}
+
+std::set<std::chrono::sys_days> partitions(Session& session) {
+  return partitions(*session.begin());
+}
+
+// CREATE … PARTITION OF would take the table's strongest lock, and so wait behind every open SELECT, with every insert
+// waiting behind it in turn. ATTACH does not.
+void ensure_partition(Session& session, std::chrono::sys_days day) {
+  const auto transaction = session.begin();
+  take_lock(*transaction);
+  if (partitions(*transaction).contains(day)) return;
+  const auto name = std::string(kPrefix) + name_of_day(day);
+  transaction->run(
+      fmt::format("CREATE TABLE IF NOT EXISTS {0} (LIKE monitoring_results INCLUDING ALL);"
+                  "ALTER TABLE monitoring_results ATTACH PARTITION {0} FOR VALUES FROM ('{1}') TO ('{2}')",
+                  name, name_of_day(day, "-"), name_of_day(day + std::chrono::days{1}, "-")));
+  transaction->commit();
+}
+
+std::optional<std::chrono::sys_days> drop_expired(Session& session, std::chrono::seconds retention) {
+  const auto transaction = session.begin();
+  take_lock(*transaction);
+  const auto days = partitions(*transaction);
+  if (days.empty()) return std::nullopt;
+  const auto oldest = *days.begin();
+  if (oldest + std::chrono::days{1} > server_now(*transaction) - retention) return std::nullopt;
+  const auto name = std::string(kPrefix) + name_of_day(oldest);
+  transaction->run(fmt::format("ALTER TABLE monitoring_results DETACH PARTITION {0}; DROP TABLE {0}", name));
+  transaction->commit();
+  return oldest;
+}
+
+}  // namespace monitor::exporter

@@ -1,0 +1,50 @@
+// The tables, partitions and the view in PostgreSQL. Each function is one or more transactions on the link's thread,
+// and throws what Transaction throws.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "common/units.h"
+#include "exporter/postgres.h"
+
+namespace monitor::exporter {
+
+/// Stored in monitoring_schema. Changes are additive; a database with a higher version is used as it is.
+inline constexpr int kSchemaVersion = 1;
+
+/// Partitions exist, or are made, for days from `server now − kDaysBack` to `server now + kDaysAhead`.
+inline constexpr std::chrono::days kDaysBack{400};
+inline constexpr std::chrono::days kDaysAhead{2};
+
+/// Bits of monitoring_results.flags.
+inline constexpr int kFlagContainsRegex = 1;
+inline constexpr int kFlagCapped = 2;
+inline constexpr int kFlagDnsCached = 4;
+inline constexpr int kFlagReused = 8;
+
+struct SchemaReport {
+  bool created = false;    ///< something was made or upgraded
+  std::string view;        ///< `monitoring`, or `monitoring_v` where the name is taken
+  common::WallTime now{};  ///< the server's clock
+};
+
+/// Makes what is missing, under an advisory lock. Without anything to make, nothing but SELECT is needed.
+SchemaReport ensure_schema(Session& session);
+
+/// The server's clock.
+common::WallTime server_now(Transaction& transaction);
+
+bool in_window(common::WallTime moment, common::WallTime server_now);
+
+/// The days that have a partition of the name we give them.
+std::set<std::chrono::sys_days> partitions(Session& session);
+/// Makes and attaches the partition of `day` unless it is there. Waits for no reader of the table.
+void ensure_partition(Session& session, std::chrono::sys_days day);
+/// Detaches and drops the oldest partition of which every row is older than `retention` by the server's clock, if there
+/// is one: its day.
+std::optional<std::chrono::sys_days> drop_expired(Session& session, std::chrono::seconds retention);
+
+}  // namespace monitor::exporter

@@ -1,0 +1,163 @@
+#include "exporter/row_columns.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <limits>
+
+#include "exporter/remote_schema.h"
+
+namespace monitor::exporter {
+namespace {
+
+/// Half an hour in microseconds, 24 days in milliseconds, 2 GiB: what is beyond is shown as that.
+std::int64_t as_int4(std::int64_t value) {
+  return std::clamp<std::int64_t>(value, std::numeric_limits<std::int32_t>::min(),
+                                  std::numeric_limits<std::int32_t>::max());
+}
+
+std::optional<std::int64_t> as_int4(const std::optional<common::Micros>& duration) {
+  if (!duration) return std::nullopt;
+  return as_int4(duration->count());
+}
+
+/// `inet` knows no zone (fe80::1%eth0): it is left out, and anything else that is no address is null rather than a row
+/// refused.
+void add_address(ArrayLiteral& column, const std::string& text) {
+  const auto address = text.substr(0, text.find('%'));
+  std::array<unsigned char, sizeof(in6_addr)> ignored{};
+  const int family = address.find(':') == std::string::npos ? AF_INET : AF_INET6;
+  if (::inet_pton(family, address.c_str(), ignored.data()) == 1) {
+    column.add_text(address);
+  } else {
+    column.add_null();
+  }
+}
+
+std::int64_t flags_of(const storage::Result& row) {
+  return (row.contains_regex ? kFlagContainsRegex : 0) | (row.capped ? kFlagCapped : 0) |
+         (row.dns_cached ? kFlagDnsCached : 0) | (row.connection == storage::Connection::kReused ? kFlagReused : 0);
+}
+
+}  // namespace
+
+const std::string ResultColumns::kInsert = R"sql(
+INSERT INTO monitoring_results (seq, request_timestamp, agent, definition, total_us, lateness_us, stored_ms, arrived_s,
+  body_bytes, dns_us, connect_us, tls_us, first_byte_us, transfer_us, outcome, status, flags, attempt, remote_address,
+  reason)
+SELECT seq, requested, $1::integer, definition, total_us, lateness_us, stored_ms,
+  ceil(extract(epoch FROM timezone('utc', now()) - requested))::integer,
+  body_bytes, dns_us, connect_us, tls_us, first_byte_us, transfer_us, outcome, status, flags, attempt, remote_address,
+  reason
+FROM (
+  SELECT t.*, timestamp 'epoch' + t.requested_us * interval '1 microsecond' AS requested
+  FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::integer[],
+    $9::integer[], $10::integer[], $11::integer[], $12::integer[], $13::integer[], $14::smallint[], $15::smallint[],
+    $16::smallint[], $17::smallint[], $18::inet[], $19::text[])
+    AS t(seq, requested_us, definition, total_us, lateness_us, stored_ms, body_bytes, dns_us, connect_us, tls_us,
+      first_byte_us, transfer_us, outcome, status, flags, attempt, remote_address, reason)
+) AS rows
+ON CONFLICT (agent, seq, request_timestamp) DO NOTHING
+)sql";
+
+void ResultColumns::add(const storage::StoredResult& row, int definition, Repertoire repertoire) {
+  ++rows_;
+  auto* column = columns_.data();
+  const auto stored = std::chrono::ceil<std::chrono::milliseconds>(row.stored_at - row.requested_at);
+  (column++)->add(row.seq);
+  (column++)->add(common::unix_micros(row.requested_at));
+  (column++)->add(std::int64_t{definition});
+  (column++)->add(as_int4(row.total.count()));
+  (column++)->add(as_int4(row.lateness.count()));
+  (column++)->add(as_int4(stored.count()));
+  (column++)->add(as_int4(row.body_bytes));
+  for (const auto& phase : {row.dns, row.connect, row.tls, row.first_byte, row.transfer})
+    (column++)->add(as_int4(phase));
+  (column++)->add(std::int64_t{static_cast<std::uint8_t>(row.outcome)});
+  (column++)->add(row.status ? std::optional<std::int64_t>(std::min<std::uint16_t>(*row.status, 32767)) : std::nullopt);
+  (column++)->add(flags_of(row));
+  (column++)->add(std::int64_t{std::min<std::uint16_t>(row.attempt, 32767)});
+  add_address(*column++, row.remote_address);
+  if (row.reason.empty()) {
+    column->add_null();
+  } else if (repertoire == Repertoire::kAll) {
+    column->add_text(row.reason);
+  } else {
+    column->add_text(encodable(row.reason, repertoire));
+  }
+}
+
+namespace {
+
+std::string definition_insert(bool with_ids) {
+  const std::string id = with_ids ? "id, " : "";
+  return "INSERT INTO monitoring_definitions (" + id +
+         "fingerprint, key, name, url, method, regex_check_required, regex, interval_s, timeout_s) SELECT " + id +
+         "decode(fingerprint, 'hex'), key, name, url, method, regex_check_required, regex, interval_s, timeout_s "
+         "FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], "
+         "$8::text[], $9::integer[], $10::integer[]) AS t(id, fingerprint, key, name, url, method, "
+         "regex_check_required, regex, interval_s, timeout_s) ON CONFLICT DO NOTHING";
+}
+
+}  // namespace
+
+const std::string DefinitionColumns::kInsert = definition_insert(false);
+const std::string DefinitionColumns::kInsertWithIds = definition_insert(true);
+
+void DefinitionColumns::add(const storage::StoredDefinition& row, const std::string& fingerprint, int id) {
+  ++rows_;
+  columns_[0].add(std::int64_t{id});
+  columns_[1].add_text(fingerprint);
+  columns_[2].add_text(encodable(row.key, repertoire_));
+  columns_[3].add_text(encodable(row.name, repertoire_));
+  columns_[4].add_text(encodable(row.url, repertoire_));
+  columns_[5].add_text(encodable(row.method, repertoire_));
+  columns_[6].add_text(row.check_regex ? "true" : "false");
+  if (row.regex) {
+    columns_[7].add_text(encodable(*row.regex, repertoire_));
+  } else {
+    columns_[7].add_null();
+  }
+  columns_[8].add(as_int4(row.interval.count()));
+  columns_[9].add(as_int4(row.timeout.count()));
+}
+
+const std::string SkippedColumns::kInsert = R"sql(
+INSERT INTO monitoring_skipped (agent, id, definition, reason, from_timestamp, to_timestamp, count)
+SELECT $1::integer, id, definition, reason, timestamp 'epoch' + from_us * interval '1 microsecond',
+  timestamp 'epoch' + to_us * interval '1 microsecond', count
+FROM unnest($2::bigint[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+  AS t(id, definition, reason, from_us, to_us, count)
+ON CONFLICT (agent, id) DO NOTHING
+)sql";
+
+void SkippedColumns::add(const storage::StoredSkipped& row, int definition) {
+  ++rows_;
+  columns_[0].add(row.id);
+  columns_[1].add(std::int64_t{definition});
+  columns_[2].add_text(name_of(row.reason));
+  columns_[3].add(common::unix_micros(row.from));
+  columns_[4].add(common::unix_micros(row.to));
+  columns_[5].add(row.count);
+}
+
+const std::string GapColumns::kInsert = R"sql(
+INSERT INTO monitoring_gaps (agent, id, reason, from_timestamp, to_timestamp, first_seq, last_seq, count)
+SELECT $1::integer, id, reason, timestamp 'epoch' + from_us * interval '1 microsecond',
+  timestamp 'epoch' + to_us * interval '1 microsecond', first_seq, last_seq, count
+FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+  AS t(id, reason, from_us, to_us, first_seq, last_seq, count)
+ON CONFLICT (agent, id) DO NOTHING
+)sql";
+
+void GapColumns::add(const storage::StoredGap& row) {
+  ++rows_;
+  columns_[0].add(row.id);
+  columns_[1].add_text(name_of(row.reason));
+  columns_[2].add(common::unix_micros(row.from));
+  columns_[3].add(common::unix_micros(row.to));
+  columns_[4].add(row.first_seq);
+  columns_[5].add(row.last_seq);
+  columns_[6].add(row.count);
+}
+
+}  // namespace monitor::exporter

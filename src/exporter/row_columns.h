@@ -1,0 +1,67 @@
+// Rows of the local database as the columns of an INSERT … SELECT FROM unnest(…). Pure.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "exporter/array_literal.h"
+#include "storage/rows.h"
+
+namespace monitor::exporter {
+
+/// One string for each column, built side by side. $1 of the statement is the agent's number where there is one.
+template <std::size_t N>
+class Columns {
+ public:
+  void clear() {
+    for (auto& column : columns_) column.clear();
+    rows_ = 0;
+  }
+  bool empty() const { return rows_ == 0; }
+  std::vector<std::string> close() {
+    std::vector<std::string> parameters;
+    for (auto& column : columns_) parameters.push_back(column.close());
+    return parameters;
+  }
+  std::vector<std::string> close(int agent) {
+    auto parameters = close();
+    parameters.insert(parameters.begin(), std::to_string(agent));
+    return parameters;
+  }
+
+ protected:
+  std::array<ArrayLiteral, N> columns_;
+  std::size_t rows_ = 0;
+};
+
+class ResultColumns : public Columns<18> {
+ public:
+  static const std::string kInsert;
+  void add(const storage::StoredResult& row, int definition, Repertoire repertoire);
+};
+
+class DefinitionColumns : public Columns<10> {
+ public:
+  static const std::string kInsert;         ///< the server gives the numbers
+  static const std::string kInsertWithIds;  ///< the numbers they had before
+  explicit DefinitionColumns(Repertoire repertoire) : repertoire_(repertoire) {}
+  void add(const storage::StoredDefinition& row, const std::string& fingerprint, int id);
+
+ private:
+  Repertoire repertoire_;
+};
+
+class SkippedColumns : public Columns<6> {
+ public:
+  static const std::string kInsert;
+  void add(const storage::StoredSkipped& row, int definition);
+};
+
+class GapColumns : public Columns<7> {
+ public:
+  static const std::string kInsert;
+  void add(const storage::StoredGap& row);
+};
+
+}  // namespace monitor::exporter

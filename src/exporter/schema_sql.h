@@ -1,0 +1,17 @@
+// The remote schema's text: tables, and the view that is a contract with everyone who reads it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace monitor::exporter {
+
+/// Says of a view that it is ours.
+inline constexpr std::string_view kViewComment = "monitor: one row per check; columns are only ever added, at the end";
+
+/// Every table, each made only if it is missing.
+std::string tables_sql();
+/// Makes or replaces the view `name`.
+std::string view_sql(std::string_view name);
+
+}  // namespace monitor::exporter

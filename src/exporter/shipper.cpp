@@ -1,0 +1,222 @@
+#include "exporter/shipper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+
+#include "common/log.h"
+#include "exporter/sqlstate.h"
+
+namespace monitor::exporter {
+
+namespace log = common::log;
+using boost::asio::awaitable;
+
+namespace {
+
+constexpr std::size_t kFewestRows = 100;
+
+Range all_of(const storage::Batch& batch) {
+  return {0, batch.results.size()};
+}
+
+Refused as_exception(const Refusal& refusal) {
+  return {refusal.sqlstate, refusal.reason};
+}
+
+bool may_be_rows(const Refusal& refusal) {
+  const auto reaction = reaction_to(refusal.sqlstate);
+  return reaction == Reaction::kRow || reaction == Reaction::kTable;
+}
+
+}  // namespace
+
+Shipper::Shipper(boost::asio::any_io_executor io, const std::string& uri, const Limits& limits, storage::Store& store,
+                 const async::Clock& clock)
+    : store_(store),
+      clock_(clock),
+      limits_(limits),
+      link_(std::move(io), uri, limits),
+      batch_rows_(limits.batch_rows) {}
+
+awaitable<void> Shipper::connect() {
+  co_await link_.connect();
+  check_open();
+  if (std::exchange(leave_epoch_, false)) co_await store_.new_epoch();
+  check_open();
+  auto head = co_await open_sink();
+  if (co_await settle(head) == Standing::kAhead) {
+    co_await store_.new_epoch();
+    check_open();
+    head = co_await open_sink();
+    co_await settle(head);
+  }
+  connected_ = true;
+}
+
+awaitable<storage::Cursor> Shipper::open_sink() {
+  const auto identity = co_await store_.identity();
+  check_open();
+  const auto opened =
+      co_await link_.call([this, id = identity.agent_id](Session& session) { return sink_.open(session, id); });
+  check_open();
+  server_offset_ = opened.schema.now - clock_.wall();
+  announce(opened);
+  co_return opened.head;
+}
+
+void Shipper::announce(const Opened& opened) {
+  where_ = opened.where;
+  if (opened.schema.view != "monitoring" && !std::exchange(view_announced_, true)) {
+    log::warning("a table named monitoring is already in the database and is left as it is; the view is called {}",
+                 opened.schema.view);
+  }
+  if (repertoire_of(opened.encoding) != Repertoire::kAll && !std::exchange(encoding_announced_, true)) {
+    log::warning("the database's encoding is {}: characters that it lacks are exported as \\uNNNN; use UTF8 instead",
+                 opened.encoding);
+  }
+}
+
+awaitable<Standing> Shipper::settle(storage::Cursor remote) {
+  const auto identity = co_await store_.identity();
+  check_open();
+  const auto [standing, arrived] = compare(identity, remote);
+  cursor_ = identity.exported;
+  if (standing == Standing::kAhead) {
+    log::warning(
+        "PostgreSQL has results up to {} of agent {}, which this file never gave (its last is {}): the file is "
+        "a copy or was restored, and goes on under a new agent id",
+        remote.results, identity.agent_id, identity.head.results);
+  }
+  if (standing == Standing::kBehind) {
+    log::warning(
+        "PostgreSQL has results up to {} of agent {}, though {} had arrived: it was restored or failed over, "
+        "and what is still here is sent again",
+        arrived.results, identity.agent_id, identity.exported.results);
+    co_await store_.rewind(arrived);
+    check_open();
+    cursor_ = arrived;
+  }
+  co_return standing;
+}
+
+awaitable<void> Shipper::disconnect() {
+  connected_ = false;
+  co_await link_.disconnect();
+  check_open();
+}
+
+awaitable<Shipped> Shipper::ship() {
+  auto batch = co_await store_.next_batch(batch_rows_);
+  check_open();
+  if (batch.empty()) co_return Shipped{};
+  const bool full = batch.results.size() >= batch_rows_;
+  const auto through = end_of(batch);
+  co_await set_strays_aside(batch);
+
+  auto written = co_await write(batch, {all_of(batch), true, through});
+  if (written.refusal && reaction_to(written.refusal->sqlstate) == Reaction::kTable) {
+    sink_.forget_partitions();
+    written = co_await write(batch, {all_of(batch), true, through});
+  }
+  if (written.refusal && !may_be_rows(*written.refusal)) throw as_exception(*written.refusal);
+  if (written.refusal) co_await bisect(batch, through);
+
+  store_.mark_exported(through);
+  cursor_ = through;
+  budget_.passed(batch.results.size());
+  batch_rows_ = std::min(limits_.batch_rows, batch_rows_ * 2);
+  co_return Shipped{full ? Progress::kMore : Progress::kExported, batch.results.size()};
+}
+
+storage::Cursor Shipper::end_of(const storage::Batch& batch) const {
+  auto end = cursor_;
+  if (!batch.results.empty()) end.results = std::max(end.results, batch.results.back().seq);
+  if (!batch.skipped.empty()) end.skipped = std::max(end.skipped, batch.skipped.back().id);
+  if (!batch.gaps.empty()) end.gaps = std::max(end.gaps, batch.gaps.back().id);
+  return end;
+}
+
+// No partition exists, or may be made, for a row outside the window. Whose clock is wrong decides: a few odd rows, or
+// an agent that agrees with the server now, means that those rows were taken while our clock was wrong.
+awaitable<void> Shipper::set_strays_aside(storage::Batch& batch) {
+  const auto now = clock_.wall() + server_offset_;
+  const auto stray = [&](const storage::StoredResult& row) { return !in_window(row.requested_at, now); };
+  std::vector<storage::Quarantined> strays;
+  for (const auto& row : batch.results) {
+    if (!stray(row)) continue;
+    strays.push_back({row.seq, "23514",
+                      fmt::format("its time, {} UTC, is not within {} days before and {} days after the server's, {}",
+                                  common::format_time(row.requested_at), kDaysBack.count(), kDaysAhead.count(),
+                                  common::format_time(now))});
+  }
+  if (strays.empty()) co_return;
+  if (strays.size() == batch.results.size() && std::chrono::abs(server_offset_) > kDaysAhead) {
+    throw Refused("", fmt::format("PostgreSQL's clock says {} UTC and this machine's {}: correct the one that is wrong",
+                                  common::format_time(now), common::format_time(clock_.wall())));
+  }
+  co_await quarantine(std::move(strays));
+  std::erase_if(batch.results, stray);
+}
+
+awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
+  // Until the call is back the next batch is smaller: a link that cannot carry this one in time may carry half of it.
+  const auto rows = std::exchange(batch_rows_, std::max(std::min(kFewestRows, batch_rows_), batch_rows_ / 2));
+  auto written =
+      co_await link_.call([this, &batch, part](Session& session) { return sink_.write(session, batch, part); });
+  check_open();
+  batch_rows_ = rows;
+  if (written.server_now != common::WallTime{}) server_offset_ = written.server_now - clock_.wall();
+  co_return written;
+}
+
+awaitable<void> Shipper::bisect(const storage::Batch& batch, storage::Cursor head) {
+  Bisection bisection(batch.results.size());
+  while (const auto range = bisection.next()) {
+    const auto written = co_await write(batch, {*range, false, std::nullopt});
+    if (!written.refusal) {
+      bisection.landed();
+      continue;
+    }
+    if (!may_be_rows(*written.refusal)) throw as_exception(*written.refusal);
+    bisection.refused(written.refusal->sqlstate, written.refusal->reason);
+    if (!budget_.allows(bisection.bad())) {
+      throw Refused(written.refusal->sqlstate,
+                    fmt::format("more than {} results are refused alike, so the table is at fault and not they: {}",
+                                RefusalBudget::kMost, written.refusal->reason));
+    }
+  }
+  const auto& bad = bisection.bad();
+  if (!bad.empty() && bisection.landed_rows() == 0) {
+    throw Refused(bad.front().sqlstate, "every result of the batch is refused: " + bad.front().reason);
+  }
+  budget_.spend(bad);
+  std::vector<storage::Quarantined> rows;
+  for (const auto& row : bad) rows.push_back({batch.results[row.index].seq, row.sqlstate, row.reason});
+  if (!rows.empty()) co_await quarantine(std::move(rows));
+  const auto rest = co_await write(batch, {{0, 0}, true, head});
+  if (rest.refusal) throw as_exception(*rest.refusal);
+}
+
+awaitable<void> Shipper::quarantine(std::vector<storage::Quarantined> rows) {
+  log::warning("{} result{} cannot be exported and stay{} in the local table quarantine, from seq {}: {}", rows.size(),
+               rows.size() == 1 ? "" : "s", rows.size() == 1 ? "s" : "", rows.front().seq, rows.front().reason);
+  const auto count = rows.size();
+  co_await store_.quarantine(std::move(rows));
+  check_open();
+  quarantined_ += count;
+}
+
+void Shipper::close() {
+  closed_ = true;
+  link_.close();
+}
+
+void Shipper::check_open() const {
+  if (closed_) throw boost::system::system_error(boost::asio::error::operation_aborted);
+}
+
+}  // namespace monitor::exporter

@@ -1,0 +1,76 @@
+// Takes one batch at a time from the store to the sink: window, mending, bisection, quarantine, cursor. io thread only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "async/clock.h"
+#include "exporter/batching.h"
+#include "exporter/bisection.h"
+#include "exporter/exporter.h"
+#include "exporter/heads.h"
+#include "exporter/postgres.h"
+#include "exporter/sink.h"
+#include "storage/store.h"
+
+namespace monitor::exporter {
+
+struct Shipped {
+  Progress progress = Progress::kIdle;
+  std::size_t rows = 0;  ///< results that arrived
+};
+
+class Shipper {
+ public:
+  Shipper(boost::asio::any_io_executor io, const std::string& uri, const Limits& limits, storage::Store& store,
+          const async::Clock& clock);
+
+  bool connected() const { return connected_; }
+  /// Connects, makes what is missing, and settles who we are. Throws Unavailable or Refused.
+  boost::asio::awaitable<void> connect();
+  /// One batch. Throws Unavailable, Refused or IdentityShared; the batch then stays where it is.
+  boost::asio::awaitable<Shipped> ship();
+  boost::asio::awaitable<void> disconnect();
+  /// The next connect() opens a new epoch, because another process writes under our id.
+  void leave_epoch() { leave_epoch_ = true; }
+
+  void interrupt() { link_.interrupt(); }
+  void close();
+  std::uint64_t quarantined() const { return quarantined_; }
+  /// `host:port/database` of the last connection.
+  const std::string& where() const { return where_; }
+
+ private:
+  boost::asio::awaitable<storage::Cursor> open_sink();
+  boost::asio::awaitable<Standing> settle(storage::Cursor remote);
+  void announce(const Opened& opened);
+  boost::asio::awaitable<void> set_strays_aside(storage::Batch& batch);
+  boost::asio::awaitable<Written> write(const storage::Batch& batch, Part part);
+  boost::asio::awaitable<void> bisect(const storage::Batch& batch, storage::Cursor head);
+  boost::asio::awaitable<void> quarantine(std::vector<storage::Quarantined> rows);
+  storage::Cursor end_of(const storage::Batch& batch) const;
+  /// After every wait: the exporter may have been closed meanwhile, and the store with it.
+  void check_open() const;
+
+  storage::Store& store_;
+  const async::Clock& clock_;
+  Limits limits_;
+  Link link_;
+  Sink sink_;
+  RefusalBudget budget_;
+  storage::Cursor cursor_;                      ///< marked so far
+  std::chrono::microseconds server_offset_{0};  ///< the server's clock minus ours
+  std::size_t batch_rows_ = kBatchRows;         ///< fewer after a batch that the link could not carry in time
+  std::uint64_t quarantined_ = 0;
+  std::string where_;
+  bool connected_ = false;
+  bool closed_ = false;
+  bool leave_epoch_ = false;
+  bool view_announced_ = false;
+  bool encoding_announced_ = false;
+};
+
+}  // namespace monitor::exporter

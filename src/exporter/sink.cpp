@@ -1,0 +1,220 @@
+#include "exporter/sink.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace monitor::exporter {
+namespace {
+
+std::int64_t number(const std::optional<std::string>& text) {
+  std::int64_t value = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), value);
+  return value;
+}
+
+template <std::size_t N>
+std::string hex(const std::array<std::uint8_t, N>& bytes) {
+  std::string out;
+  for (const auto byte : bytes) out += fmt::format("{:02x}", byte);
+  return out;
+}
+
+std::chrono::sys_days day_of(const storage::StoredResult& row) {
+  return std::chrono::floor<std::chrono::days>(row.requested_at);
+}
+
+/// What ATTACH answers where the day is covered by a partition that somebody else laid out.
+constexpr std::string_view kOverlaps = "42P17";
+
+}  // namespace
+
+Opened Sink::open(Session& session, const std::string& agent_id) {
+  Opened opened;
+  opened.where = session.where();
+  opened.encoding = session.server_encoding();
+  repertoire_ = repertoire_of(opened.encoding);
+  opened.schema = ensure_schema(session);
+  days_ = partitions(session);
+  const auto transaction = session.begin();
+  auto agent = find_agent(*transaction, agent_id, false);
+  if (!agent) agent = add_agent(*transaction, agent_id);
+  transaction->commit();
+  opened.head = agent->head;
+  agents_[agent_id] = *agent;
+  agent_id_ = agent_id;
+  return opened;
+}
+
+Written Sink::write(Session& session, const storage::Batch& batch, const Part& part) {
+  Written written;
+  try {
+    write_checked(session, batch, part, written);
+  } catch (const Refused& error) {
+    written.refusal = Refusal{error.sqlstate(), error.what()};
+  }
+  return written;
+}
+
+void Sink::write_checked(Session& session, const storage::Batch& batch, const Part& part, Written& written) {
+  ensure_days(session, batch, part.results);
+  const auto transaction = session.begin();
+  written.server_now = server_now(*transaction);
+  Agent& agent = current_agent(*transaction, batch.agent_id);
+  if (part.results.size() > 0 || part.others) find_definitions(*transaction, batch);
+  if (part.results.size() > 0) add_results(*transaction, agent.id, batch, part.results);
+  if (part.others && !batch.skipped.empty()) add_skipped(*transaction, agent.id, batch.skipped);
+  if (part.others && !batch.gaps.empty()) add_gaps(*transaction, agent.id, batch.gaps);
+  if (part.head) {
+    agent.attempted = {std::max(agent.head.results, part.head->results),
+                       std::max(agent.head.skipped, part.head->skipped), std::max(agent.head.gaps, part.head->gaps)};
+    transaction->run(
+        fmt::format("UPDATE monitoring_agents SET results_head = {}, skipped_head = {}, gaps_head = {}, "
+                    "exported_at = timezone('utc', now()) WHERE id = {}",
+                    agent.attempted->results, agent.attempted->skipped, agent.attempted->gaps, agent.id));
+  }
+  transaction->commit();
+  if (part.head) agent.head = *agent.attempted;
+}
+
+void Sink::ensure_days(Session& session, const storage::Batch& batch, Range rows) {
+  for (std::size_t i = rows.begin; i < rows.end; ++i) {
+    const auto day = day_of(batch.results[i]);
+    if (days_.contains(day)) continue;
+    try {
+      ensure_partition(session, day);
+    } catch (const Refused& error) {
+      if (error.sqlstate() != kOverlaps) throw;
+    }
+    days_.insert(day);
+  }
+}
+
+std::optional<Sink::Agent> Sink::find_agent(Transaction& transaction, const std::string& agent_id, bool lock) {
+  const auto rows = transaction.run(
+      std::string("SELECT id, results_head, skipped_head, gaps_head FROM monitoring_agents WHERE agent_id = $1::uuid") +
+          (lock ? " FOR NO KEY UPDATE" : ""),
+      {agent_id});
+  if (rows.empty()) return std::nullopt;
+  const auto& row = rows.front();
+  return Agent{static_cast<int>(number(row.at(0))), {number(row.at(1)), number(row.at(2)), number(row.at(3))}, {}};
+}
+
+// An agent that was there, and whose row somebody deleted, gets its old number back, so that its results are its own
+// again; its heads are what those results show. The row lives on under a new number if that one is taken.
+Sink::Agent Sink::add_agent(Transaction& transaction, const std::string& agent_id) {
+  if (const auto known = agents_.find(agent_id); known != agents_.end()) {
+    transaction.run(fmt::format(R"sql(
+INSERT INTO monitoring_agents (id, agent_id, results_head, skipped_head, gaps_head)
+SELECT {0}, '{1}', coalesce((SELECT max(seq) FROM monitoring_results WHERE agent = {0}), 0),
+  coalesce((SELECT max(id) FROM monitoring_skipped WHERE agent = {0}), 0),
+  coalesce((SELECT max(id) FROM monitoring_gaps WHERE agent = {0}), 0)
+ON CONFLICT DO NOTHING;
+SELECT setval(pg_get_serial_sequence('monitoring_agents', 'id'), (SELECT max(id) FROM monitoring_agents)))sql",
+                                known->second.id, agent_id));
+  }
+  transaction.run(
+      "INSERT INTO monitoring_agents (agent_id) SELECT $1::uuid WHERE NOT EXISTS "
+      "(SELECT FROM monitoring_agents WHERE agent_id = $1::uuid) ON CONFLICT DO NOTHING",
+      {agent_id});
+  auto added = find_agent(transaction, agent_id, true);
+  if (!added) throw Unavailable("monitoring_agents has no free number; the next attempt takes another");
+  return *added;
+}
+
+Sink::Agent& Sink::current_agent(Transaction& transaction, const std::string& agent_id) {
+  auto row = find_agent(transaction, agent_id, true);
+  const bool current = agent_id == agent_id_;
+  if (!row && current) {
+    throw Unavailable("monitoring_agents has lost this agent's row; it is made again, and what has arrived compared");
+  }
+  if (!row) row = add_agent(transaction, agent_id);
+  Agent& known = agents_[agent_id];
+  if (current && row->head != known.head && row->head != known.attempted) {
+    throw IdentityShared("another process writes under this agent's id");
+  }
+  known = *row;
+  return known;
+}
+
+void Sink::look_up(Transaction& transaction, const std::vector<const storage::StoredDefinition*>& wanted,
+                   std::map<Fingerprint, int>& found) {
+  ArrayLiteral fingerprints;
+  std::map<std::string, Fingerprint> by_hex;
+  for (const auto* definition : wanted) {
+    const auto text = hex(definition->fingerprint);
+    fingerprints.add_text(text);
+    by_hex.emplace(text, definition->fingerprint);
+  }
+  for (const auto& row : transaction.run("SELECT encode(fingerprint, 'hex'), id FROM monitoring_definitions "
+                                         "WHERE fingerprint IN (SELECT decode(f, 'hex') FROM unnest($1::text[]) f)",
+                                         {fingerprints.close()})) {
+    found[by_hex.at(row.at(0).value_or(""))] = static_cast<int>(number(row.at(1)));
+  }
+}
+
+void Sink::find_definitions(Transaction& transaction, const storage::Batch& batch) {
+  std::map<Fingerprint, const storage::StoredDefinition*> sorted;  // one order for every agent: no deadlock
+  for (const auto& definition : batch.definitions) sorted.emplace(definition.fingerprint, &definition);
+  std::vector<const storage::StoredDefinition*> wanted;
+  for (const auto& [fingerprint, definition] : sorted) wanted.push_back(definition);
+  std::map<Fingerprint, int> found;
+  for (const bool with_known_ids : {true, false}) {
+    look_up(transaction, wanted, found);
+    std::erase_if(wanted, [&](const auto* definition) { return found.contains(definition->fingerprint); });
+    if (!wanted.empty()) add_definitions(transaction, wanted, with_known_ids);
+  }
+  if (!wanted.empty()) look_up(transaction, wanted, found);
+  remote_ids_.clear();
+  for (const auto& definition : batch.definitions) {
+    const auto id = found.find(definition.fingerprint);
+    if (id == found.end())
+      throw Unavailable("monitoring_definitions has no free number; the next attempt takes another");
+    remote_ids_[definition.id] = id->second;
+  }
+  for (const auto& [fingerprint, id] : found) definitions_[fingerprint] = id;
+}
+
+void Sink::add_definitions(Transaction& transaction, const std::vector<const storage::StoredDefinition*>& missing,
+                           bool with_known_ids) {
+  DefinitionColumns columns(repertoire_);
+  for (const auto* definition : missing) {
+    const auto known = definitions_.find(definition->fingerprint);
+    if (with_known_ids && known == definitions_.end()) continue;
+    columns.add(*definition, hex(definition->fingerprint), with_known_ids ? known->second : 0);
+  }
+  if (columns.empty()) return;
+  transaction.run(with_known_ids ? DefinitionColumns::kInsertWithIds : DefinitionColumns::kInsert, columns.close());
+  if (with_known_ids) {
+    transaction.run(
+        "SELECT setval(pg_get_serial_sequence('monitoring_definitions', 'id'), "
+        "(SELECT max(id) FROM monitoring_definitions))");
+  }
+}
+
+int Sink::definition_of(storage::DefinitionId local) const {
+  const auto found = remote_ids_.find(local);
+  return found == remote_ids_.end() ? 0 : found->second;
+}
+
+void Sink::add_results(Transaction& transaction, int agent, const storage::Batch& batch, Range rows) {
+  results_.clear();
+  for (std::size_t i = rows.begin; i < rows.end; ++i) {
+    results_.add(batch.results[i], definition_of(batch.results[i].definition), repertoire_);
+  }
+  transaction.run(ResultColumns::kInsert, results_.close(agent));
+}
+
+void Sink::add_skipped(Transaction& transaction, int agent, const std::vector<storage::StoredSkipped>& rows) {
+  SkippedColumns columns;
+  for (const auto& row : rows) columns.add(row, definition_of(row.definition));
+  transaction.run(SkippedColumns::kInsert, columns.close(agent));
+}
+
+void Sink::add_gaps(Transaction& transaction, int agent, const std::vector<storage::StoredGap>& rows) {
+  GapColumns columns;
+  for (const auto& row : rows) columns.add(row);
+  transaction.run(GapColumns::kInsert, columns.close(agent));
+}
+
+}  // namespace monitor::exporter

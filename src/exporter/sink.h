@@ -1,0 +1,94 @@
+// Writes batches into the remote tables. Its members run on a link's thread, one at a time.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "exporter/array_literal.h"
+#include "exporter/bisection.h"
+#include "exporter/postgres.h"
+#include "exporter/remote_schema.h"
+#include "exporter/row_columns.h"
+#include "storage/rows.h"
+
+namespace monitor::exporter {
+
+/// Somebody else moved this agent's head while we were connected: a copy of our file is in use.
+class IdentityShared : public common::Error {
+ public:
+  using common::Error::Error;
+};
+
+/// What of a batch one transaction takes.
+struct Part {
+  Range results;
+  bool others = false;                  ///< its skipped ranges and gaps too
+  std::optional<storage::Cursor> head;  ///< moves the agent's heads up to here
+};
+
+/// What a server refused; nothing of the part was stored.
+struct Refusal {
+  std::string sqlstate;
+  std::string reason;
+};
+
+struct Opened {
+  SchemaReport schema;
+  storage::Cursor head;  ///< of the agent; zeros when it was not there
+  std::string where;
+  std::string encoding;
+};
+
+struct Written {
+  std::optional<Refusal> refusal;
+  common::WallTime server_now{};
+};
+
+class Sink {
+ public:
+  /// After each connection: makes what is missing, and says where `agent_id` stands.
+  Opened open(Session& session, const std::string& agent_id);
+  /// One transaction. A statement that is refused is part of the answer; Unavailable and IdentityShared are thrown.
+  Written write(Session& session, const storage::Batch& batch, const Part& part);
+  /// Believe nothing about partitions any more: somebody dropped one.
+  void forget_partitions() { days_.clear(); }
+
+ private:
+  struct Agent {
+    int id = 0;
+    storage::Cursor head;
+    std::optional<storage::Cursor> attempted;  ///< a head whose commit may or may not have happened
+  };
+  using Fingerprint = std::array<std::uint8_t, 32>;
+
+  void write_checked(Session& session, const storage::Batch& batch, const Part& part, Written& written);
+  void ensure_days(Session& session, const storage::Batch& batch, Range rows);
+  std::optional<Agent> find_agent(Transaction& transaction, const std::string& agent_id, bool lock);
+  Agent add_agent(Transaction& transaction, const std::string& agent_id);
+  Agent& current_agent(Transaction& transaction, const std::string& agent_id);
+  void find_definitions(Transaction& transaction, const storage::Batch& batch);
+  void look_up(Transaction& transaction, const std::vector<const storage::StoredDefinition*>& wanted,
+               std::map<Fingerprint, int>& found);
+  void add_definitions(Transaction& transaction, const std::vector<const storage::StoredDefinition*>& missing,
+                       bool with_known_ids);
+  void add_results(Transaction& transaction, int agent, const storage::Batch& batch, Range rows);
+  void add_skipped(Transaction& transaction, int agent, const std::vector<storage::StoredSkipped>& rows);
+  void add_gaps(Transaction& transaction, int agent, const std::vector<storage::StoredGap>& rows);
+  int definition_of(storage::DefinitionId local) const;
+
+  std::string agent_id_;                           ///< of the current epoch
+  std::unordered_map<std::string, Agent> agents_;  ///< as last seen, so that an emptied table gets its old numbers back
+  std::map<Fingerprint, int> definitions_;         ///< likewise
+  std::unordered_map<storage::DefinitionId, int> remote_ids_;  ///< of the batch being written
+  std::set<std::chrono::sys_days> days_;                       ///< that have a partition
+  Repertoire repertoire_ = Repertoire::kAll;
+  ResultColumns results_;  ///< its memory is used again for every batch
+};
+
+}  // namespace monitor::exporter
