@@ -9,20 +9,6 @@ std::size_t end_of_line(std::string_view text, std::size_t at) {
   return std::min(text.find('\n', at), text.size());
 }
 
-/// Behind the closing quote of the text that begins at `at`.
-std::size_t end_of_quotes(std::string_view text, std::size_t at) {
-  const char quote = text[at];
-  for (++at; at < text.size(); ++at) {
-    if (quote == '"' && text[at] == '\\') {
-      ++at;
-    } else if (text[at] == quote) {
-      if (quote == '"' || !text.substr(at + 1).starts_with(quote)) return at + 1;
-      ++at;
-    }
-  }
-  return text.size();
-}
-
 /// Behind the lines of the block scalar whose header ends at `at`: those indented like the first one, and empty ones.
 /// Where the header gives an indentation, a first line that is indented further ends it early: then a `#` in it is
 /// taken for a comment, which costs no more than a needless warning.
@@ -54,6 +40,19 @@ bool comment_within(std::string_view text, std::size_t at, std::size_t end) {
 
 }  // namespace
 
+std::optional<std::size_t> end_of_quotes(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  for (++at; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\') {
+      ++at;
+    } else if (text[at] == quote) {
+      if (quote == '"' || !text.substr(at + 1).starts_with(quote)) return at + 1;
+      ++at;
+    }
+  }
+  return std::nullopt;
+}
+
 std::string opening_comment(const std::string& text) {
   std::size_t at = 0;
   std::size_t end = 0;  // behind the last comment
@@ -78,7 +77,7 @@ bool has_other_comments(const Tree& tree) {
       if (comment_within(text, begin, header)) return true;
       at = end_of_block(text, header);
     } else {
-      at = end_of_quotes(text, begin);
+      at = end_of_quotes(text, begin).value_or(text.size());
     }
   }
   return comment_within(text, at, text.size());

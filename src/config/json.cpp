@@ -99,13 +99,22 @@ struct Handler {
   std::string collected;
 };
 
+/// Whether the text ends in an escape from \uD800 to \uDFFF.
+bool lone_surrogate(std::string_view text) {
+  constexpr std::size_t kEscape = 6;
+  if (text.size() < kEscape) return false;
+  const auto escape = text.substr(text.size() - kEscape);
+  return escape.starts_with("\\u") && (escape[2] == 'd' || escape[2] == 'D') &&
+         std::string_view("89abcdefABCDEF").find(escape[3]) != std::string_view::npos;
+}
+
 /// The parser calls nearly everything a syntax error, so the text before it is asked as well.
 std::string explained(const json::error_code& error, std::string_view text, std::size_t position) {
   if (error == json::error::incomplete) return "the JSON ends too early; a }, ] or \" is missing";
   if (error == json::error::extra_data) return "something follows the closing }; the file holds one JSON object only";
   if (error == json::error::too_deep) return fmt::format("values are nested deeper than {} levels", kMaxDepth);
-  if (error == json::error::illegal_leading_surrogate || error == json::error::illegal_trailing_surrogate ||
-      error == json::error::expected_utf16_escape) {
+  if (lone_surrogate(text.substr(0, position)) || error == json::error::illegal_leading_surrogate ||
+      error == json::error::illegal_trailing_surrogate || error == json::error::expected_utf16_escape) {
     return "an escape from \\uD800 to \\uDFFF has no partner; a character beyond U+FFFF takes two of them";
   }
   const auto last = text.substr(0, position).find_last_not_of(" \t\r\n");

@@ -29,6 +29,14 @@ std::size_t distance(std::string_view left, std::string_view right) {
   return row.back();
 }
 
+/// `max` for `maximum`, `intervall` for `interval_sec`.
+bool same_beginning(std::string_view typed, std::string_view word) {
+  const auto shorter = std::min(typed.size(), word.size());
+  const auto differs = std::mismatch(typed.begin(), typed.begin() + static_cast<std::ptrdiff_t>(shorter), word.begin());
+  const auto same = static_cast<std::size_t>(differs.first - typed.begin());
+  return same >= 3 && (same == shorter || same * 2 >= word.size());
+}
+
 }  // namespace
 
 std::string_view closest(std::string_view typed, std::span<const std::string_view> allowed) {
@@ -36,7 +44,7 @@ std::string_view closest(std::string_view typed, std::span<const std::string_vie
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(typed.size() / 3, 1) + 1;
   for (const auto word : allowed) {
-    const auto far = typed.size() >= 4 && word.starts_with(typed) ? 1 : distance(typed, word);
+    const auto far = std::min(distance(typed, word), same_beginning(typed, word) ? 2 : kLongest);
     if (far < best_distance) {
       best = word;
       best_distance = far;

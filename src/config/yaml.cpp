@@ -12,6 +12,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include "config/comments.h"
 #include "config/reader.h"
 
 namespace monitor::config {
@@ -54,6 +55,7 @@ class Builder : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
     refuse_tag(mark);
+    refuse_unclosed(mark);
     scalar(tag == "?" ? Kind::kPlain : Kind::kText, mark, value);
   }
 
@@ -85,6 +87,15 @@ class Builder : public YAML::EventHandler {
     const auto at = offset(mark);
     if (at < tree_.source().size() && tree_.source()[at] == '!') {
       refuse(mark, "a tag (!name) is not allowed; a value in quotes is text");
+    }
+  }
+
+  /// The library takes the end of the file for the closing quote.
+  void refuse_unclosed(const YAML::Mark& mark) {
+    const std::string_view text = tree_.source();
+    const auto at = offset(mark);
+    if (at < text.size() && (text[at] == '"' || text[at] == '\'') && !end_of_quotes(text, at)) {
+      throw Unreadable(at, "a quoted text is never closed; add the quote");
     }
   }
 
@@ -135,6 +146,8 @@ std::optional<std::uint32_t> tab_in_indentation(const std::string& text, std::si
   return std::nullopt;
 }
 
+constexpr std::string_view kUnknownEscape = "unknown escape character";
+
 /// The library's messages, said so that they help.
 std::string explained(const std::string& message) {
   struct Help {
@@ -161,7 +174,7 @@ std::string explained(const std::string& message) {
   for (const auto& help : kHelp) {
     if (message.starts_with(help.message)) return std::string(help.sentence);
   }
-  if (message.starts_with("unknown escape character")) {
+  if (message.starts_with(kUnknownEscape)) {
     return "a backslash in double quotes begins an escape that YAML does not know; put the text in single quotes";
   }
   return fmt::format("this is not YAML: {}; check indentation and quotes", message);
@@ -186,7 +199,9 @@ bool read_yaml(Tree& tree, Faults& faults) {
     if (const auto tab = tab_in_indentation(text, position)) {
       faults.add(*tab, "a tab indents this line, which YAML does not allow; indent with spaces");
     } else {
-      faults.add(static_cast<std::uint32_t>(position), explained(error.msg));
+      // The place given for an escape is behind it.
+      const auto back = error.msg.starts_with(kUnknownEscape) && position >= 2 ? 2U : 0U;
+      faults.add(static_cast<std::uint32_t>(position) - back, explained(error.msg));
     }
     return false;
   }
