@@ -1,18 +1,31 @@
 #include "app/signals.h"
 
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 #include <unistd.h>
 #include <utility>
 
 namespace monitor::app {
 namespace {
 
+std::int64_t g_first_signal_ms = 0;  // written before the handler that reads it is installed
+
+std::int64_t steady_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
+
+/// timeout(1) and shells send one signal twice, to the process and to its group: what comes so soon is no second wish.
 void exit_at_once(int) {
-  ::_exit(kExitForced);
+  constexpr std::int64_t kSameSignalMs = 100;
+  if (steady_ms() - g_first_signal_ms > kSameSignalMs) ::_exit(kExitForced);
 }
 
 /// From now on a signal ends the process even if the io thread no longer turns.
 void arm_second_signal() {
+  g_first_signal_ms = steady_ms();
   struct sigaction action{};
   action.sa_handler = exit_at_once;
   ::sigaction(SIGINT, &action, nullptr);
@@ -49,7 +62,6 @@ void Signals::received(int number) {
     wait();
     return;
   }
-  set_.clear();
   arm_second_signal();
   on_stop_(number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP");
 }
