@@ -97,8 +97,7 @@ int finished(int status, Console& console) {
   console.out.flush();
   if (console.out) return status;
   throw common::Error(
-      "cannot write to the standard output: it is closed, or its disk is full; what the command was asked to change "
-      "has been changed");
+      "cannot write to the standard output: it is closed, or its disk is full; the command itself has been done");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "common/error.h"
 #include "config/settings.h"
 
 namespace monitor::cli {
@@ -14,7 +15,9 @@ std::filesystem::path home() {
 }  // namespace
 
 std::filesystem::path config_file(const std::optional<std::string>& typed) {
-  return typed ? expanded(*typed) : config::default_path();
+  if (!typed) return config::default_path();
+  if (typed->empty()) throw common::UsageError("--config-path is empty: leave it out, or name a file");
+  return expanded(*typed);
 }
 
 std::filesystem::path expanded(const std::string& text) {
@@ -24,7 +27,7 @@ std::filesystem::path expanded(const std::string& text) {
 
 std::string shown(const std::filesystem::path& path) {
   const std::string folder = home().string() + "/";
-  const std::string text = path.string();
+  std::string text = path.string();
   if (folder == "/" || !text.starts_with(folder)) return text;
   return "~/" + text.substr(folder.size());
 }

@@ -7,7 +7,8 @@
 
 namespace monitor::cli {
 
-/// `typed` with a leading `~/` made the home folder, or the default path when nothing was typed.
+/// `typed` with a leading `~/` made the home folder, or the default path when nothing was typed. Throws
+/// common::UsageError for an empty text.
 std::filesystem::path config_file(const std::optional<std::string>& typed);
 
 /// `text` with a leading `~/` made the home folder.

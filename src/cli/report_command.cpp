@@ -5,7 +5,8 @@
 #include <utility>
 
 #include <CLI/App.hpp>
-#include <boost/json.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -22,8 +23,6 @@
 
 namespace monitor::cli {
 namespace {
-
-namespace json = boost::json;
 
 constexpr const char* kDefaultLast = "24h";
 
@@ -116,41 +115,35 @@ std::string timestamp(common::WallTime time) {
   return text + "Z";
 }
 
-json::value text_or_null(const std::string& text) {
-  if (text.empty()) return nullptr;
-  return json::value(text);
+std::string quoted(const std::string& text) {
+  return boost::json::serialize(boost::json::string(text));
 }
 
-json::value number_or_null(const std::optional<double>& number) {
-  if (!number) return nullptr;
-  return *number;
+std::string text_or_null(const std::string& text) {
+  return text.empty() ? "null" : quoted(text);
 }
 
-json::object report_object(const report::ServiceReport& service) {
-  json::object object;
-  object["service"] = service.service;
-  object["checks"] = service.checks;
-  object["up"] = service.up;
-  object["degraded"] = service.degraded;
-  object["down"] = service.down;
-  object["unknown"] = service.unknown;
-  object["skipped"] = service.skipped;
-  object["up_percent"] = number_or_null(service.up_percent);
-  object["p50_ms"] = number_or_null(service.p50_ms);
-  object["p95_ms"] = number_or_null(service.p95_ms);
-  object["last_outcome"] = text_or_null(service.last_outcome);
-  object["last_reason"] = text_or_null(service.last_reason);
-  object["last_at"] = service.last_at ? json::value(timestamp(*service.last_at)) : json::value();
-  return object;
+/// Boost.JSON would write 99.5 as 9.95E1, which people read badly.
+std::string number_or_null(const std::optional<double>& number) {
+  return number ? fmt::format("{}", *number) : "null";
 }
 
+std::string json_object(const report::ServiceReport& service) {
+  return fmt::format(
+      R"({{"service": {}, "checks": {}, "up": {}, "degraded": {}, "down": {}, "unknown": {}, "skipped": {}, )"
+      R"("up_percent": {}, "p50_ms": {}, "p95_ms": {}, "last_outcome": {}, "last_reason": {}, "last_at": {}}})",
+      quoted(service.service), service.checks, service.up, service.degraded, service.down, service.unknown,
+      service.skipped, number_or_null(service.up_percent), number_or_null(service.p50_ms),
+      number_or_null(service.p95_ms), text_or_null(service.last_outcome), text_or_null(service.last_reason),
+      service.last_at ? quoted(timestamp(*service.last_at)) : "null");
+}
+
+/// One service per line, so that a person can read it and `grep` can cut it.
 std::string report_json(const std::vector<report::ServiceReport>& services, const report::Options& options) {
-  json::object object;
-  object["from"] = timestamp(options.now - options.last);
-  object["to"] = timestamp(options.now);
-  json::array& array = object["services"].emplace_array();
-  for (const auto& service : services) array.push_back(report_object(service));
-  return json::serialize(object);
+  const auto objects = std::views::transform(services, json_object);
+  return fmt::format("{{\"from\": {}, \"to\": {}, \"services\": [{}{}]}}\n",
+                     quoted(timestamp(options.now - options.last)), quoted(timestamp(options.now)),
+                     services.empty() ? "" : "\n  ", fmt::join(objects, ",\n  "));
 }
 
 int report(Console& console, const Arguments& arguments) {
@@ -161,7 +154,7 @@ int report(Console& console, const Arguments& arguments) {
   options.now = std::chrono::floor<common::Micros>(std::chrono::system_clock::now());
   const auto services = services_of(document, options, arguments.service);
   if (arguments.json) {
-    console.out << report_json(services, options) << '\n';
+    console.out << report_json(services, options);
   } else {
     console.out << render(report_table(services));
   }

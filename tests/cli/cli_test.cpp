@@ -31,6 +31,7 @@ TEST_F(CommandLine, WrongUsageIsStatusTwoAndOneSentenceOnTheErrorStream) {
       {"config", "show", "--nonsense"},
       {"config", "show", "extra"},
       {"config", "show", "--config-path"},
+      {"config", "services", "update", "0", "--timeout", "5", "--timeout", "6"},
       {"config", "services", "add"},
       {"config", "services", "add", "http://localhost/"},
       {"config", "services", "remove"},
@@ -88,6 +89,12 @@ TEST_F(CommandLine, ABadConfigurationIsStatusTwoWithThePlaceOfEveryFault) {
   EXPECT_EQ(ended.out, "");
   EXPECT_THAT(ended.err, StartsWith(file().string() + ":2:1: "));
   EXPECT_THAT(ended.err, HasSubstr("\n" + file().string() + ":4:"));
+}
+
+TEST_F(CommandLine, RefusesAnEmptyPath) {
+  const auto ended = run({"config", "show", "--config-path="});
+  EXPECT_EQ(ended.status, kWrongUsage);
+  EXPECT_EQ(ended.err, "monitor: --config-path is empty: leave it out, or name a file\n");
 }
 
 TEST_F(CommandLine, TakesTheConfigurationThatIsNamed) {

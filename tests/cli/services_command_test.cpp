@@ -201,6 +201,42 @@ TEST_F(ServicesCommand, RemoveAsksAndSays) {
   EXPECT_THAT(plain(), Not(HasSubstr("http")));
 }
 
+/// Answers yes, but somebody else changes the configuration before the answer is read.
+class RacingAnswer : public std::streambuf {
+ public:
+  explicit RacingAnswer(std::function<void()> race) : race_(std::move(race)) {}
+
+ protected:
+  int_type underflow() override {
+    if (answered_) return traits_type::eof();
+    answered_ = true;
+    race_();
+    setg(text_.data(), text_.data(), text_.data() + text_.size());
+    return traits_type::to_int_type(text_[0]);
+  }
+
+ private:
+  std::function<void()> race_;
+  std::string text_ = "y\n";
+  bool answered_ = false;
+};
+
+TEST_F(ServicesCommand, ChangesNoOtherServiceThanTheOneItAskedAbout) {
+  std::string before;
+  RacingAnswer answer([&] {
+    must({"config", "services", "remove", "0", "--yes"});
+    before = bytes();
+  });
+  std::istream in(&answer);
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console{in, out, err, {}};
+  must({"config", "services", "add", "http://localhost:8000/z", "GET"});
+  EXPECT_EQ(cli::run({"config", "services", "remove", "1"}, console), kFailed);
+  EXPECT_THAT(err.str(), HasSubstr("nothing was changed"));
+  EXPECT_EQ(bytes(), before);
+}
+
 TEST_F(ServicesCommand, SaysBeforeRewritingThatCommentsWillBeLost) {
   write_config(
       "# kept by hand\nlocal_database_path: /tmp/x\nservices:\n  - url: http://localhost/  # the front\n    method: "
