@@ -98,10 +98,11 @@ std::string without_userinfo(std::string_view url) {
 Definition definition_of(const Rows& rows) {
   Definition definition;
   definition.url = without_userinfo(rows.text(kUrl));
-  definition.method = rows.text(kMethod);
+  definition.method = rows.text(kMethod) == "OPTION" ? "OPTIONS" : rows.text(kMethod);
   definition.check_regex = rows.integer(kRegexCheckRequired) != 0;
   if (!rows.is_null(kRegex)) definition.regex = rows.text(kRegex);
-  definition.key = fmt::format("{} {} {} {}", definition.method, definition.url, definition.check_regex ? 1 : 0,
+  // As probe::Service::key() makes it, so that a service's history goes on.
+  definition.key = fmt::format("{}\n{}\n{}\n{}", definition.method, definition.url, definition.check_regex,
                                definition.regex.value_or(""));
   return definition;
 }

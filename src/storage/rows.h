@@ -119,7 +119,7 @@ struct Identity {
   std::string agent_id;  ///< UUID
   Cursor first;          ///< the first number of each kind that belongs to this epoch
   Cursor head;           ///< the highest number of each kind ever given here (first − 1 when none)
-  Cursor exported;       ///< exported_through
+  Cursor exported;       ///< exported_through as marked; below `first` while rows of an older epoch wait
 };
 
 struct Quarantined {

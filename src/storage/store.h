@@ -46,13 +46,14 @@ class Store {
   virtual boost::asio::awaitable<std::vector<DefinitionId>> define(std::vector<Definition> definitions) = 0;
   /// When each service key last ran (newest request_timestamp), for keys with an interval above 5 minutes.
   virtual boost::asio::awaitable<std::unordered_map<std::string, common::WallTime>> last_runs() = 0;
-  /// Takes a result for the next group commit. Waits while the queue is full because the disk is slow (back-pressure);
+  /// Takes a result for the next group commit; its text is made storable. Throws `operation_aborted` when cancelled
+  /// while it waits. Waits while the queue is full because the disk is slow (back-pressure);
   /// never while degraded: there it drops, counts and records a gap.
   virtual boost::asio::awaitable<void> append(Result result) = 0;
   virtual void append(Skipped skipped) = 0;
   virtual void append(Gap gap) = 0;
 
-  /// The group commit loop; runs until cancelled.
+  /// The group commit loop; runs until cancelled. Also tells the database every 5 s that we run.
   virtual boost::asio::awaitable<void> run() = 0;
   /// Commits what waits now; used by run(), at the stop, and by tests. Never throws for a full or failing disk.
   virtual boost::asio::awaitable<void> commit() = 0;
@@ -60,7 +61,8 @@ class Store {
   virtual void on_commit(std::function<void()> callback) = 0;
 
   // For the exporter.
-  /// The next rows behind the cursor, of one epoch, at most `max_rows` results; quarantined rows are left out.
+  /// The next rows behind the cursor (as marked, committed or not), of one epoch, at most `max_rows` of each kind and
+  /// 8 MiB of text; quarantined rows are left out. May hold skipped slots or gaps alone.
   virtual boost::asio::awaitable<Batch> next_batch(std::size_t max_rows) = 0;
   /// Rides in the next group commit (which it provokes).
   virtual void mark_exported(Cursor through) = 0;
@@ -68,22 +70,24 @@ class Store {
   virtual boost::asio::awaitable<Identity> identity() = 0;
   /// Opens a new epoch at head + 1 with a new agent id; rows below keep their old one.
   virtual boost::asio::awaitable<Identity> new_epoch() = 0;
-  /// Moves the cursor of the current epoch back to `arrived`, where PostgreSQL turned out to stand. What was purged
-  /// here meanwhile is recorded as a gap.
+  /// Moves the cursor back to `arrived`, where PostgreSQL turned out to stand, but not before the current epoch (pass 0
+  /// for a kind of which it has none), and never forward. Results that were purged here meanwhile are recorded as a
+  /// gap, unless they are quarantined or in a gap already. At once, in a transaction of its own.
   virtual boost::asio::awaitable<void> rewind(Cursor arrived) = 0;
-  /// Results behind the cursor.
+  /// Results that are here and not behind the marked cursor.
   virtual std::int64_t backlog() const = 0;
 
   // For the collector. Each call is one short transaction of at most `max_rows`.
-  /// Deletes results stored before `before`; only exported (or quarantined) ones if `exported_only`. Age counts
-  /// against requested_at as stored.
+  /// Deletes the oldest results up to the first that was not requested before `before`; skipped slots and gaps
+  /// likewise. If `exported_only`, only what is behind the committed cursor.
   virtual boost::asio::awaitable<Purged> purge(common::WallTime before, bool exported_only, std::size_t max_rows) = 0;
-  /// While the file's used pages exceed the size cap, removes the oldest whole range, exported or not; what was not
-  /// exported becomes a gap. Only what is over the cap goes.
+  /// While the file's used pages exceed the size cap (with the WAL brought into it first), removes the oldest whole
+  /// range, exported or not; what was not exported becomes a gap. Only what is over the cap goes.
   virtual boost::asio::awaitable<Purged> purge_to_cap(std::size_t max_rows) = 0;
-  /// The newest committed request time; nothing when there is no row. Ages count against it.
+  /// The newest request time of the latest commit with results; nothing when there never was one. Ages count against
+  /// it. (Not the newest of all: one row taken under a clock far ahead would make every other one old.)
   virtual std::optional<common::WallTime> newest() const = 0;
-  /// A passive checkpoint and a bounded incremental vacuum.
+  /// A checkpoint when it is worth one, and a bounded incremental vacuum when much of the file is free.
   virtual boost::asio::awaitable<void> tidy() = 0;
 
   virtual Health health() const = 0;

@@ -1,0 +1,94 @@
+#include "collector/purge_loop.h"
+
+#include <boost/system/system_error.hpp>
+
+#include "async/event.h"
+#include "common/log.h"
+
+namespace monitor::collector {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t kMaxRows = 5000;  // a transaction of this many takes milliseconds, and commits wait for it
+constexpr std::chrono::seconds kPause{2};
+
+}  // namespace
+
+std::unique_ptr<Collector> Collector::create(asio::any_io_executor, const Options& options, bool exporting,
+                                             storage::Store& store, const async::Clock& clock) {
+  return std::make_unique<PurgeLoop>(options, exporting, store, clock);
+}
+
+PurgeLoop::PurgeLoop(const Options& options, bool exporting, storage::Store& store, const async::Clock& clock)
+    : exporting_(exporting),
+      store_(store),
+      clock_(clock),
+      retention_(exporting ? options.keep_exported : options.local_retention, !exporting) {}
+
+asio::awaitable<bool> PurgeLoop::step() {
+  bool more = false;
+  std::string problem;
+  try {
+    more = co_await purge();
+  } catch (const boost::system::system_error&) {
+    throw;  // cancelled
+  } catch (const std::exception& error) {
+    problem = error.what();
+  }
+  ++health_.steps;
+  if (!problem.empty() && !health_.degraded) common::log::error("Nothing can be purged: {}", problem);
+  if (problem.empty() && health_.degraded) common::log::warning("Purging goes on");
+  health_.degraded = !problem.empty();
+  health_.problem = std::move(problem);
+  co_return more;
+}
+
+asio::awaitable<bool> PurgeLoop::purge() {
+  const auto before = retention_.cut_off({.wall = clock_.wall(), .steady = clock_.steady(), .newest = store_.newest()});
+  tell_clock();
+  bool more = false;
+  if (before) {
+    const auto purged = co_await store_.purge(*before, exporting_, kMaxRows);
+    health_.purged += static_cast<std::uint64_t>(purged.results);
+    more = purged.more;
+  }
+  const auto capped = co_await store_.purge_to_cap(kMaxRows);
+  health_.purged += static_cast<std::uint64_t>(capped.results);
+  more = more || capped.more;
+  tell_purged(more);
+  if (!more) co_await store_.tidy();
+  co_return more;
+}
+
+void PurgeLoop::tell_clock() {
+  if (retention_.suspended() && !told_suspended_) {
+    common::log::warning(
+        "The clock is {} s from where it was expected: nothing is purged by age until it has stood for an hour",
+        std::chrono::duration_cast<std::chrono::seconds>(retention_.step()).count());
+  } else if (!retention_.suspended() && told_suspended_) {
+    common::log::warning("The clock is steady again: results are purged by age");
+  }
+  told_suspended_ = retention_.suspended();
+  health_.suspended = told_suspended_;
+}
+
+/// Once per drain, not once per step.
+void PurgeLoop::tell_purged(bool more) {
+  if (more || told_ == health_.purged) return;
+  common::log::info("{} processed records deleted.", health_.purged - told_);
+  told_ = health_.purged;
+}
+
+asio::awaitable<void> PurgeLoop::run() {
+  for (;;) {
+    if (!co_await step()) co_await async::sleep_for(kPause);
+  }
+}
+
+Health PurgeLoop::health() const {
+  return health_;
+}
+
+}  // namespace monitor::collector

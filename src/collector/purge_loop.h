@@ -1,0 +1,31 @@
+// The Collector on a store: one bounded purge after another. Runs on the io thread.
+#pragma once
+
+#include "collector/collector.h"
+#include "collector/retention.h"
+
+namespace monitor::collector {
+
+class PurgeLoop final : public Collector {
+ public:
+  PurgeLoop(const Options& options, bool exporting, storage::Store& store, const async::Clock& clock);
+
+  boost::asio::awaitable<bool> step() override;
+  boost::asio::awaitable<void> run() override;
+  Health health() const override;
+
+ private:
+  boost::asio::awaitable<bool> purge();
+  void tell_clock();
+  void tell_purged(bool more);
+
+  const bool exporting_;
+  storage::Store& store_;
+  const async::Clock& clock_;
+  Retention retention_;
+  Health health_;
+  bool told_suspended_ = false;
+  std::uint64_t told_ = 0;  // how many of health_.purged the log knows of
+};
+
+}  // namespace monitor::collector
