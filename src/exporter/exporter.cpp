@@ -131,8 +131,9 @@ class Core : public std::enable_shared_from_this<Core> {
     Problem problem;
     try {
       if (!shipper_.connected()) co_await shipper_.connect();
+      const auto waiting = store_.backlog();
       const auto [progress, rows] = co_await shipper_.ship();
-      recovered();
+      recovered(waiting);
       count(progress, rows);
       last_ = progress;
       co_return;
@@ -169,7 +170,7 @@ class Core : public std::enable_shared_from_this<Core> {
     log::warning("nothing is exported for now, and results wait here: {}", problem.text);
   }
 
-  void recovered() {
+  void recovered(std::int64_t waiting) {
     if (problem_kind_.empty()) {
       if (!announced_) log::info("exporting to PostgreSQL at {}", shipper_.where());
       announced_ = true;
@@ -179,7 +180,7 @@ class Core : public std::enable_shared_from_this<Core> {
     announced_ = true;
     health_.degraded = false;
     health_.problem.clear();
-    log::warning("results are exported to PostgreSQL at {} again; {} wait", shipper_.where(), store_.backlog());
+    log::warning("results are exported to PostgreSQL at {} again; {} wait", shipper_.where(), waiting);
   }
 
   void count(Progress progress, std::size_t rows) {

@@ -117,7 +117,11 @@ auto translated(const std::vector<std::string>& secrets, Work work) {
   try {
     return work();
   } catch (const pqxx::broken_connection& error) {
-    throw Unavailable("the connection to PostgreSQL broke: " + cleaned(error.what(), secrets));
+    // What libpqxx 6.4 trips over when it looks at the answer that did not come hides why it did not come.
+    const auto text = cleaned(error.what(), secrets);
+    if (text.find("client encoding") == std::string::npos)
+      throw Unavailable("the connection to PostgreSQL broke: " + text);
+    throw Unavailable("the connection to PostgreSQL was ended by the server, or by the network");
   } catch (const pqxx::in_doubt_error&) {
     throw Unavailable("the connection to PostgreSQL broke during a commit, which is sent again");
   } catch (const pqxx::serialization_failure& error) {

@@ -14,6 +14,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <fmt/format.h>
 
 #include "async/deadline.h"
 #include "async/offload.h"
@@ -113,7 +114,12 @@ class Link {
         throw;
       }
     };
-    co_return co_await async::offload(pool_, std::move(guarded));
+    try {
+      co_return co_await async::offload(pool_, std::move(guarded));
+    } catch (const Unavailable&) {
+      if (!deadline.expired()) throw;
+      throw Unavailable(fmt::format("PostgreSQL did not answer within {} ms", limits_.call.count()));
+    }
   }
   /// Makes a call under way return; it then throws Unavailable. A connection attempt goes on to its own limit.
   void interrupt() { breaker_.trip(); }

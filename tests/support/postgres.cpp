@@ -261,6 +261,14 @@ void Postgres::stop(Stop how) {
   pid_ = -1;
 }
 
+void Postgres::pause() const {
+  ::kill(pid_, SIGSTOP);
+}
+
+void Postgres::resume() const {
+  ::kill(pid_, SIGCONT);
+}
+
 void Postgres::kill_backends() {
   query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -314,6 +322,17 @@ std::vector<Postgres::Row> Postgres::query(const std::string& sql, const std::st
     }
   }
   return rows;
+}
+
+PostgresSession::PostgresSession(const Postgres& server, const std::string& database)
+    : session_(connect(server.uri(database)).release()) {}
+
+PostgresSession::~PostgresSession() {
+  PQfinish(static_cast<PGconn*>(session_));
+}
+
+void PostgresSession::exec(const std::string& sql) const {
+  run_sql(static_cast<PGconn*>(session_), sql);
 }
 
 std::string Postgres::value(const std::string& sql, const std::string& database) {

@@ -34,6 +34,9 @@ class Postgres {
   void start();
   /// Returns when it has ended. Immediate is a crash: the next start replays the log.
   void stop(Stop how = Stop::kFast);
+  /// Stops the server's own process (SIGSTOP), so that connections are accepted by the kernel alone; and lets it go on.
+  void pause() const;
+  void resume() const;
   /// Ends every other client's session (pg_terminate_backend).
   void kill_backends();
   /// Pids of the backends that serve clients calling themselves `application`.
@@ -61,6 +64,19 @@ class Postgres {
   std::filesystem::path folder_;
   int port_ = 0;
   pid_t pid_ = -1;
+};
+
+/// A session that stays open, for what only that can show: a lock, a reader that never ends.
+class PostgresSession {
+ public:
+  explicit PostgresSession(const Postgres& server, const std::string& database = "monitor");
+  ~PostgresSession();
+  PostgresSession(const PostgresSession&) = delete;
+  PostgresSession& operator=(const PostgresSession&) = delete;
+  void exec(const std::string& sql) const;
+
+ private:
+  void* session_;
 };
 
 }  // namespace monitor::test
