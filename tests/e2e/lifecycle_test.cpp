@@ -73,8 +73,14 @@ TEST_F(Lifecycle, ASecondSignalEndsItAtOnce) {
   }));
   monitor->signal(SIGINT);
   ASSERT_TRUE(monitor->wait_for("Stopping: SIGINT"));
-  monitor->signal(SIGINT);
-  EXPECT_EQ(monitor->wait(seconds{5}), 130);
+  // One that comes within 100 ms of the first counts as the same; the next one does not.
+  EXPECT_TRUE(eventually(
+      [&] {
+        monitor->signal(SIGINT);
+        return monitor->wait(seconds{0}) >= 0;
+      },
+      seconds{5}));
+  EXPECT_EQ(monitor->wait(), 130);
 }
 
 TEST_F(Lifecycle, ASecondInstanceIsRefusedAndNamesTheFirst) {

@@ -15,10 +15,10 @@ namespace monitor::test {
 class Child {
  public:
   struct Options {
-    std::vector<std::string> command;                ///< program and arguments
-    std::map<std::string, std::string> environment;  ///< added to, or replacing, the test's own
-    std::string input;                               ///< written to its standard input, which is then closed
-    bool own_group = false;                          ///< a process group of its own
+    std::vector<std::string> command;                  ///< program and arguments
+    std::map<std::string, std::string> environment{};  ///< added to, or replacing, the test's own
+    std::string input{};                               ///< written to its standard input, which is then closed
+    bool own_group = false;                            ///< a process group of its own
   };
 
   explicit Child(const Options& options);
