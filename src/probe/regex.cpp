@@ -56,11 +56,11 @@ std::string explain(const re2::RE2& broken) {
         "own pattern in its place: (a|b)x\\1 is (axa|bxb)",
         argument);
   }
-  // RE2 names `(?<` for every look-behind; the pattern itself tells which.
-  const auto at = broken.pattern().find(argument);
-  const auto rest = std::string_view(broken.pattern()).substr(at == std::string::npos ? 0 : at);
+  // RE2 names no more than `(?<` or `(?P`; the pattern itself tells which of them it was.
   for (const auto& rewrite : kRewrites) {
-    if (!argument.empty() && rest.starts_with(rewrite.begins)) {
+    const bool named =
+        !argument.empty() && (rewrite.begins.starts_with(argument) || argument.starts_with(rewrite.begins));
+    if (named && broken.pattern().find(rewrite.begins) != std::string::npos) {
       return fmt::format("the regular expression uses {}, which RE2 does not have: {}", rewrite.what, rewrite.instead);
     }
   }

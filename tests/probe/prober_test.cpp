@@ -1,0 +1,424 @@
+#include "probe/prober.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/system/system_error.hpp>
+
+#include "async/event.h"
+#include "async/task_group.h"
+#include "common/error.h"
+#include "probe/prober_fixture.h"
+
+namespace monitor::probe {
+namespace {
+
+namespace asio = boost::asio;
+using common::Outcome;
+using test::Peer;
+using test::ScriptServer;
+
+TEST_F(ProberTest, ACompleteGoodResponseIsUp) {
+  const ScriptServer server(ScriptServer::reply(ok("hello")));
+  const auto seen = probe(server.url());
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_EQ(seen.reason, "");
+  EXPECT_EQ(seen.status, 200);
+  EXPECT_EQ(seen.body_bytes, 5);
+  EXPECT_EQ(seen.remote_address, "127.0.0.1");
+  EXPECT_EQ(seen.started, clock_.wall());
+  EXPECT_FALSE(seen.dns) << "an address is not looked up";
+  EXPECT_TRUE(seen.connect && seen.first_byte && seen.transfer);
+  EXPECT_FALSE(seen.tls);
+  EXPECT_FALSE(seen.capped || seen.contains_regex || seen.dns_cached);
+}
+
+class Wire : public ProberTest {
+ protected:
+  std::string request(Service what, const std::string& path = "/") {
+    std::string seen;
+    {
+      const ScriptServer server([&seen](Peer& peer) {
+        seen = peer.read_request();
+        peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+        peer.close();
+      });
+      host_ = "127.0.0.1:" + std::to_string(server.port());
+      what.url = what.target = "http://" + userinfo_ + host_ + path;
+      EXPECT_EQ(probe(what).outcome, Outcome::kUp);
+    }
+    return seen;
+  }
+  std::string host_;
+  std::string userinfo_;
+};
+
+TEST_F(Wire, TheRequestSaysWhoAsksAndThatItIsTheOnlyOne) {
+  EXPECT_EQ(request(service(""), "/a b?c[]=d#e"), "GET /a%20b?c%5B%5D=d HTTP/1.1\r\nHost: " + host_ +
+                                                      "\r\nUser-Agent: monitoring-client\r\nAccept: */*\r\n"
+                                                      "Connection: close\r\n\r\n");
+}
+
+TEST_F(Wire, EveryMethodIsSentAsItIs) {
+  for (const auto& method : allowed_methods()) {
+    const auto text = request(service("", method));
+    EXPECT_TRUE(text.starts_with((method == "OPTION" ? "OPTIONS" : method) + " / HTTP/1.1\r\n")) << text;
+    const bool announces = method == "POST" || method == "PUT" || method == "PATCH";
+    EXPECT_EQ(text.find("Content-Length: 0\r\n") != std::string::npos, announces) << text;
+  }
+}
+
+TEST_F(Wire, UserAndPasswordGoIntoAnAuthorizationAlone) {
+  userinfo_ = "user:s3cret@";
+  const auto text = request(service(""));
+  EXPECT_NE(text.find("Authorization: Basic dXNlcjpzM2NyZXQ=\r\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("s3cret"), std::string::npos);
+}
+
+TEST_F(ProberTest, AServiceThatTheRulesRefuseIsNotPrepared) {
+  EXPECT_THROW(prober().prepare(service("ftp://a.test/")), common::UsageError);
+  EXPECT_THROW(prober().prepare(service("http://a.test/", "get")), common::UsageError);
+  EXPECT_THROW(prober().prepare(searching("http://a.test/", "(?=x)")), common::UsageError);
+}
+
+TEST_F(ProberTest, AStatusOutsideTheGoodRangeIsDown) {
+  const auto seen = meet(ScriptServer::reply("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"));
+  EXPECT_EQ(seen.outcome, Outcome::kStatus);
+  EXPECT_EQ(seen.reason, "status 503 is outside 200-399");
+  EXPECT_EQ(seen.status, 503);
+}
+
+TEST_F(ProberTest, ARedirectIsNotFollowed) {
+  const ScriptServer server(
+      ScriptServer::reply("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"));
+  const auto seen = probe(server.url());
+  EXPECT_EQ(seen.outcome, Outcome::kUp);
+  EXPECT_EQ(seen.status, 302);
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(ProberTest, TheRegexIsSearchedForInTheDecodedBody) {
+  const ScriptServer server(ScriptServer::reply(ok("caf\xE9\n", "Content-Type: text/plain; charset=iso-8859-1\r\n")));
+  const auto seen = probe(searching(server.url(), "^caf.$"));
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_TRUE(seen.contains_regex);
+  const auto missing = probe(searching(server.url(), "tea"));
+  EXPECT_EQ(missing.outcome, Outcome::kBodyMismatch);
+  EXPECT_EQ(missing.reason, "the regular expression was not found in the 5 B body");
+  EXPECT_EQ(missing.status, 200);
+  EXPECT_FALSE(missing.contains_regex);
+}
+
+TEST_F(ProberTest, ABodyBeyondTheLimitIsJudgedByItsBeginning) {
+  const ScriptServer server([](Peer& peer) {
+    peer.read_request();
+    peer.send("HTTP/1.1 200 OK\r\n\r\nmarker");
+    while (peer.send(std::string(4096, 'x'))) {
+    }
+  });
+  auto what = searching(server.url(), "marker");
+  what.body_limit = 100'000;
+  const auto seen = probe(what);
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_TRUE(seen.capped);
+  EXPECT_EQ(seen.body_bytes, 100'000);
+  what.regex = "not there";
+  EXPECT_EQ(probe(what).outcome, Outcome::kBodyMismatch);
+}
+
+TEST_F(ProberTest, ABodyWithoutALengthEndsWithTheConnection) {
+  const auto seen = meet(ScriptServer::reply("HTTP/1.0 200 OK\r\n\r\nhello"));
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_EQ(seen.body_bytes, 5);
+}
+
+TEST_F(ProberTest, ACompleteResponseIsNotWaitedOn) {
+  const auto seen = meet([](Peer& peer) {
+    peer.read_request();
+    peer.send(ok("hello"));
+    peer.hold();  // says neither goodbye nor anything else
+  });
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+}
+
+TEST_F(ProberTest, WhatHasNoBodyIsNotWaitedFor) {
+  const ScriptServer server([](Peer& peer) {
+    peer.read_request();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    peer.hold();
+  });
+  const auto head = probe(service(server.url(), "HEAD"));
+  EXPECT_EQ(head.outcome, Outcome::kUp) << head.reason;
+  EXPECT_EQ(head.body_bytes, 0);
+  for (const std::string status : {"204 No Content", "304 Not Modified"}) {
+    const auto seen = meet([&](Peer& peer) {
+      peer.read_request();
+      peer.send("HTTP/1.1 " + status + "\r\nContent-Length: 5\r\n\r\n");
+      peer.hold();
+    });
+    EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  }
+}
+
+TEST_F(ProberTest, ADripIsAResponse) {
+  const auto seen = meet([](Peer& peer) {
+    peer.read_request();
+    peer.drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    peer.hold();
+  });
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_EQ(seen.body_bytes, 5);
+}
+
+TEST_F(ProberTest, NothingListens) {
+  const auto port = test::closed_port();
+  const auto seen = probe("http://127.0.0.1:" + std::to_string(port) + "/");
+  EXPECT_EQ(seen.outcome, Outcome::kConnectRefused);
+  EXPECT_EQ(seen.reason, "nothing listens on 127.0.0.1:" + std::to_string(port) + " (connection refused)");
+  EXPECT_FALSE(seen.status);
+  EXPECT_EQ(seen.remote_address, "");
+}
+
+TEST_F(ProberTest, NoWayToTheAddress) {
+  const auto seen = probe("http://[fe80::1]/");  // link-local, and no link is named
+  EXPECT_EQ(seen.outcome, Outcome::kUnreachable) << seen.reason;
+  EXPECT_NE(seen.reason.find("[fe80::1]:80"), std::string::npos) << seen.reason;
+}
+
+TEST_F(ProberTest, NoAnswerToTheConnectionAttempt) {
+  const test::BlackHole hole;
+  const auto seen = probe(hurried("http://127.0.0.1:" + std::to_string(hole.port()) + "/"));
+  EXPECT_EQ(seen.outcome, Outcome::kConnectTimeout);
+  EXPECT_EQ(seen.reason,
+            "no answer to the connection attempt to 127.0.0.1:" + std::to_string(hole.port()) + " within 1.0 s");
+}
+
+TEST_F(ProberTest, NoFirstByte) {
+  const ScriptServer server([](Peer& peer) { peer.hold(); });
+  const auto seen = probe(hurried(server.url()));
+  EXPECT_EQ(seen.outcome, Outcome::kFirstByteTimeout);
+  EXPECT_EQ(seen.reason, "no response header from 127.0.0.1:" + std::to_string(server.port()) + " within 1.0 s");
+  EXPECT_FALSE(seen.status);
+}
+
+TEST_F(ProberTest, AHeaderThatDoesNotEnd) {
+  const ScriptServer server([](Peer& peer) {
+    peer.read_request();
+    peer.send("HTTP/1.1 200 OK\r\nContent-");
+    peer.hold();
+  });
+  const auto seen = probe(hurried(server.url()));
+  EXPECT_EQ(seen.outcome, Outcome::kFirstByteTimeout);
+  EXPECT_FALSE(seen.status);
+}
+
+TEST_F(ProberTest, ABodyThatDoesNotEnd) {
+  const ScriptServer server([](Peer& peer) {
+    peer.read_request();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+    peer.hold();
+  });
+  const auto seen = probe(hurried(server.url()));
+  EXPECT_EQ(seen.outcome, Outcome::kBodyTimeout);
+  EXPECT_NE(seen.reason.find("5 of 10 bytes"), std::string::npos) << seen.reason;
+  EXPECT_EQ(seen.status, 200);
+  EXPECT_EQ(seen.body_bytes, 5);
+}
+
+TEST_F(ProberTest, ClosedBeforeAResponse) {
+  const auto seen = meet([](Peer& peer) {
+    peer.read_request();
+    peer.close();
+    peer.hold();
+  });
+  EXPECT_EQ(seen.outcome, Outcome::kConnectionClosed);
+  EXPECT_NE(seen.reason.find("closed the connection before a response"), std::string::npos) << seen.reason;
+  EXPECT_FALSE(seen.status);
+}
+
+TEST_F(ProberTest, ResetBeforeInsideTheHeaderAndInsideTheBody) {
+  struct Case {
+    std::string sent, says;
+    bool has_status;
+  };
+  for (const auto& [sent, says, has_status] :
+       std::vector<Case>{{"", "before a response", false},
+                         {"HTTP/1.1 200 OK\r\nContent-", "inside the response header", false},
+                         {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "inside the response body", true}}) {
+    const auto seen = meet([&](Peer& peer) {
+      peer.read_request();
+      peer.send(sent);
+      peer.reset();
+    });
+    EXPECT_EQ(seen.outcome, Outcome::kConnectionReset) << seen.reason;
+    EXPECT_NE(seen.reason.find(says), std::string::npos) << seen.reason;
+    EXPECT_EQ(seen.status.has_value(), has_status);
+  }
+}
+
+TEST_F(ProberTest, EndedTooEarly) {
+  const auto header = meet(ScriptServer::reply("HTTP/1.1 200 OK\r\nContent-"));
+  EXPECT_EQ(header.outcome, Outcome::kTruncated);
+  EXPECT_FALSE(header.status);
+  const auto body = meet(ScriptServer::reply("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"));
+  EXPECT_EQ(body.outcome, Outcome::kTruncated);
+  EXPECT_EQ(body.status, 200);
+  EXPECT_EQ(body.body_bytes, 5);
+}
+
+TEST_F(ProberTest, WhatIsNotHttpIsMalformed) {
+  for (const std::string garbage : {"SSH-2.0-OpenSSH_9.2\r\n", "\x15\x03\x01\x02\x02\x02\x46"}) {
+    const auto seen = meet([&](Peer& peer) {
+      peer.send(garbage);
+      peer.hold();
+    });
+    EXPECT_EQ(seen.outcome, Outcome::kMalformedResponse) << seen.reason;
+    EXPECT_FALSE(seen.status);
+  }
+}
+
+TEST_F(ProberTest, NothingEndlessIsReadToItsEnd) {
+  const auto endless = [](std::string start, std::string forever) {
+    return [start, forever](Peer& peer) {
+      peer.read_request();
+      peer.send(start);
+      while (peer.send(forever)) {
+      }
+    };
+  };
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  EXPECT_EQ(meet(endless("", "HTTP/1.1 100 Continue\r\n\r\n")).outcome, Outcome::kHeaderLimit);
+  EXPECT_EQ(meet(endless("HTTP/1.1 200 OK\r\n", "X-Field: value\r\n")).outcome, Outcome::kHeaderLimit);
+  EXPECT_EQ(meet(endless("HTTP/1.1 200 OK\r\nX: ", "xxxxxxxxxxxxxxxx")).outcome, Outcome::kHeaderLimit);
+  EXPECT_EQ(meet(endless("HTTP/1.1 200 ", "xxxxxxxxxxxxxxxx")).outcome, Outcome::kHeaderLimit);
+  EXPECT_EQ(meet(endless(chunked + "5;", "xxxxxxxxxxxxxxxx")).outcome, Outcome::kHeaderLimit);
+  EXPECT_EQ(meet(endless(chunked, "1;abcdefghijkl\r\nx\r\n")).outcome, Outcome::kHeaderLimit);
+  EXPECT_EQ(meet(endless(chunked + "0\r\n", "X-Field: value\r\n")).outcome, Outcome::kHeaderLimit);
+  EXPECT_EQ(meet(endless("\r\n", "\r\n")).outcome, Outcome::kMalformedResponse);
+  const auto chunks = meet(endless(chunked, "1000\r\n" + std::string(4096, 'x') + "\r\n"));
+  EXPECT_EQ(chunks.outcome, Outcome::kUp) << chunks.reason;
+  EXPECT_TRUE(chunks.capped);
+}
+
+TEST_F(ProberTest, AMillionChunksOfOneByteAreABody) {
+  std::string chunks;
+  for (int i = 0; i < 1000; ++i) chunks += "1\r\nx\r\n";
+  const auto seen = meet([&](Peer& peer) {
+    peer.read_request();
+    peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 1000; ++i) peer.send(chunks);
+    peer.send("0\r\n\r\n");
+    peer.hold();
+  });
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_EQ(seen.body_bytes, 1'000'000);
+}
+
+TEST_F(ProberTest, WithoutADescriptorTheFaultIsOurs) {
+  const ScriptServer server(ScriptServer::reply(ok("")));
+  const auto check = prober().prepare(service(server.url()));
+  const auto named = prober().prepare(service("http://name.test/"));
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  const auto seen = test::run(io_, prober().probe(check));
+  const auto unresolved = test::run(io_, prober().probe(named));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(seen.outcome, Outcome::kLocalResource) << seen.reason;
+  EXPECT_EQ(common::verdict_of(seen.outcome), common::Verdict::kUnknown);
+  EXPECT_NE(seen.reason.find(common::errno_text(EMFILE)), std::string::npos) << seen.reason;
+  EXPECT_EQ(unresolved.outcome, Outcome::kLocalResource) << unresolved.reason;
+  EXPECT_EQ(test::run(io_, prober().probe(check)).outcome, Outcome::kUp);
+}
+
+TEST_F(ProberTest, ACancelledProbeThrows) {
+  const ScriptServer server([](Peer& peer) { peer.hold(); });
+  async::TaskGroup group(io_.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  bool aborted = false;
+  group.spawn("probe", [](Prober& with, std::shared_ptr<const Check> check, bool& thrown) -> asio::awaitable<void> {
+    try {
+      co_await with.probe(std::move(check));
+    } catch (const boost::system::system_error& error) {
+      thrown = error.code() == asio::error::operation_aborted;
+    }
+  }(prober(), prober().prepare(service(server.url())), aborted));
+  io_.run_for(std::chrono::milliseconds{20});
+  group.cancel();
+  test::run(io_, group.join());
+  EXPECT_TRUE(aborted);
+}
+
+TEST_F(ProberTest, AReasonNeverHoldsASecret) {
+  for (const auto& secret : {std::string("http://user:s3cret@127.0.0.1:") + std::to_string(test::closed_port()) + "/",
+                             std::string("http://user:s3cret@name.test/?token=s3cret")}) {
+    const auto seen = probe(secret);
+    EXPECT_NE(seen.outcome, Outcome::kUp);
+    EXPECT_EQ(seen.reason.find("s3cret"), std::string::npos) << seen.reason;
+  }
+}
+
+TEST_F(ProberTest, ANameIsResolvedAndEveryAddressTried) {
+  const ScriptServer server(ScriptServer::reply(ok("hello")));
+  dns_.set("many.test", {.v4 = {"127.0.0.8", "127.0.0.9", "127.0.0.1"}});
+  const auto url = "http://many.test:" + std::to_string(server.port()) + "/";
+  const auto seen = probe(url);
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_EQ(seen.remote_address, "127.0.0.1");
+  EXPECT_TRUE(seen.dns);
+  EXPECT_FALSE(seen.dns_cached);
+  EXPECT_TRUE(probe(url).dns_cached);
+}
+
+TEST_F(ProberTest, AnInternationalNameIsLookedUpInALabels) {
+  const ScriptServer server(ScriptServer::reply(ok("hello")));
+  dns_.set("xn--bcher-kva.test", {.v4 = {"127.0.0.1"}});
+  EXPECT_EQ(probe("http://Bücher.test:" + std::to_string(server.port()) + "/").outcome, Outcome::kUp);
+}
+
+TEST_F(ProberTest, LocalhostMeansWhicheverAnswers) {
+  const ScriptServer server(ScriptServer::reply(ok("hello")));
+  const auto seen = probe("http://localhost:" + std::to_string(server.port()) + "/");
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_EQ(seen.remote_address, "127.0.0.1");
+}
+
+TEST_F(ProberTest, NamesFailInTheirOwnWays) {
+  dns_.set("servfail.test", {.rcode = 2});
+  dns_.set("silent.test", {.silent = true});
+  EXPECT_EQ(probe("http://missing.test/").outcome, Outcome::kDnsNxdomain);
+  EXPECT_EQ(probe("http://servfail.test/").outcome, Outcome::kDnsFailure);
+  const auto silent = probe(hurried("http://silent.test/"));
+  EXPECT_EQ(silent.outcome, Outcome::kDnsTimeout);
+  EXPECT_EQ(silent.reason, "no answer from the name servers for silent.test within 1.0 s");
+  EXPECT_TRUE(silent.dns);
+  EXPECT_FALSE(silent.connect);
+}
+
+TEST_F(ProberTest, AThousandDeadNamesDelayNoOtherProbe) {
+  const ScriptServer server(ScriptServer::reply(ok("hello")));
+  dns_.set_default({.silent = true});
+  dns_.set("alive.test", {.v4 = {"127.0.0.1"}});
+  std::vector<std::string> order;
+  async::TaskGroup group(io_.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  const auto run = [](Prober& with, Service what, std::vector<std::string>& ended) -> asio::awaitable<void> {
+    const auto seen = co_await with.probe(with.prepare(what));
+    ended.emplace_back(common::name_of(seen.outcome));
+  };
+  auto dead = service("");
+  dead.timeout = std::chrono::seconds{2};
+  for (int i = 0; i < 1000; ++i) {
+    dead.url = dead.target = "http://dead" + std::to_string(i) + ".test/";
+    group.spawn("dead", run(prober(), dead, order));
+  }
+  group.spawn("alive", run(prober(), service("http://alive.test:" + std::to_string(server.port()) + "/"), order));
+  test::run(io_, group.join());
+  ASSERT_EQ(order.size(), 1001U);
+  EXPECT_EQ(order.front(), "up");
+  EXPECT_EQ(std::ranges::count(order, "dns_timeout"), 1000);
+}
+
+}  // namespace
+}  // namespace monitor::probe

@@ -1,0 +1,59 @@
+// A name server on loopback (UDP) that answers as the test says. Runs on a thread of its own.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace monitor::test {
+
+/// What is said of one name. The defaults say that it exists without any address.
+struct DnsAnswer {
+  std::vector<std::string> v4{}, v6{};
+  std::uint32_t ttl = 60;
+  int rcode = 0;           ///< RFC 1035 §4.1.1: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED
+  bool silent = false;     ///< no answer at all
+  bool silent_v6 = false;  ///< no answer for AAAA
+};
+
+class DnsStub {
+ public:
+  DnsStub();
+  ~DnsStub();
+  DnsStub(const DnsStub&) = delete;
+  DnsStub& operator=(const DnsStub&) = delete;
+
+  /// A name that was never set does not exist.
+  void set(const std::string& name, DnsAnswer answer);
+  void set_default(DnsAnswer answer);
+  /// How often `name` was asked for, both families counted.
+  int questions(const std::string& name);
+  /// Blocks until that many questions for `name` have come. False: not within ten seconds.
+  bool wait_for(const std::string& name, int count);
+  /// Answers what has been asked for and was left unanswered, by what is set now.
+  void answer_now();
+  std::uint16_t port() const { return port_; }
+  /// `127.0.0.1:PORT`.
+  std::string address() const;
+
+ private:
+  struct Question;
+  void serve();
+  void answer(const Question& question);
+
+  int socket_;
+  std::uint16_t port_ = 0;
+  std::mutex mutex_;
+  std::map<std::string, DnsAnswer> answers_;
+  DnsAnswer default_;
+  std::map<std::string, int> questions_;
+  std::vector<Question> unanswered_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace monitor::test
