@@ -14,6 +14,23 @@ bool is_scalar(Kind kind) {
   return kind == Kind::kPlain || kind == Kind::kText;
 }
 
+/// NUL ends a text for many a library; U+FDD0 to U+FDEF and those that end in FFFE or FFFF cannot be written as YAML by
+/// yaml-cpp 0.7, which puts U+FFFD in their place. The text is valid UTF-8.
+bool holds_nul_or_noncharacter(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    if (byte(i) == 0) return true;
+    const std::size_t length = byte(i) < 0xE0 ? 1 : byte(i) < 0xF0 ? 3 : 4;
+    if (length == 1 || i + length > text.size()) continue;
+    const bool free_block = byte(i) == 0xEF && byte(i + 1) == 0xB7 && byte(i + 2) >= 0x90 && byte(i + 2) <= 0xAF;
+    const bool end_of_plane =
+        (length == 3 ? byte(i) == 0xEF && byte(i + 1) == 0xBF : (byte(i + 1) & 0x0FU) == 0x0F && byte(i + 2) == 0xBF) &&
+        byte(i + length - 1) >= 0xBE;
+    if (free_block || end_of_plane) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string_view noun(Kind kind) {
@@ -50,8 +67,9 @@ std::optional<std::string> Fields::text_of(Index value) {
     wrong_type(value, fmt::format("text, so put it in quotes: \"{}\"", text));
     return std::nullopt;
   }
-  if (text.find('\0') != std::string_view::npos) {
-    fault(value, key_of(value) + " holds a NUL character; remove it");
+  if (holds_nul_or_noncharacter(text)) {
+    fault(value,
+          key_of(value) + " holds NUL or a code that Unicode keeps free of characters, such as U+FFFF; remove it");
     return std::nullopt;
   }
   return std::string(text);

@@ -85,6 +85,7 @@ class Interpreter : private Fields {
     if (!document().external_database_uri || !document().external_database_uri_file) return;
     faults().add(std::max(uri_position_, out_.uri_file_position),
                  "external_database_uri and external_database_uri_file are both given; keep one of them");
+    out_.external_database_uri_file.clear();
   }
 
   void read_interval_limits(Index value) {

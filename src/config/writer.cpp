@@ -18,7 +18,10 @@ class YamlSink {
  public:
   void begin_map() { out_ << YAML::BeginMap; }
   void end_map() { out_ << YAML::EndMap; }
-  void begin_list() { out_ << YAML::BeginSeq; }
+  void begin_list(bool empty) {
+    if (empty) out_ << YAML::Flow;  // `[]` on the line of its key
+    out_ << YAML::BeginSeq;
+  }
   void end_list() { out_ << YAML::EndSeq; }
   void key(const char* name) { out_ << YAML::Key << name << YAML::Value; }
   void null() { out_ << YAML::Null; }
@@ -50,7 +53,7 @@ class JsonSink {
  public:
   void begin_map() { begin('{'); }
   void end_map() { end('}'); }
-  void begin_list() { begin('['); }
+  void begin_list(bool) { begin('['); }
   void end_list() { end(']'); }
   void key(const char* name) {
     item();
@@ -196,7 +199,7 @@ std::string written(const Document& document, Sink sink) {
   write_text("dns_cache", document.dns_cache, sink);
   if (json || !document.services.empty() || document.local_database_path.empty()) {  // never `{}`, which would be JSON
     sink.key("services");
-    sink.begin_list();
+    sink.begin_list(document.services.empty());
     for (const auto& service : document.services) write_service(service, json, sink);
     sink.end_list();
   }

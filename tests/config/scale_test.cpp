@@ -1,0 +1,74 @@
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "config/config_files.h"
+#include "config/document.h"
+#include "config/settings.h"
+#include "config/writer.h"
+#include "support/temp_dir.h"
+
+namespace monitor::config {
+namespace {
+
+constexpr std::size_t kServices = 100'000;
+
+Document large(Format format) {
+  Document document;
+  document.format = format;
+  for (std::size_t i = 0; i < kServices; ++i) {
+    auto& service = document.services.emplace_back();
+    service.url = fmt::format("https://host-{}.example.com/health/{}", i % 5000, i);
+    service.method = "GET";
+    service.check_regex = true;
+    service.regex = fmt::format("\"status\": \"ok {}\"", i % 50);
+    service.interval = std::chrono::seconds{60};
+  }
+  return document;
+}
+
+class Scale : public testing::TestWithParam<Format> {};
+
+TEST_P(Scale, AHundredThousandServicesLoadSoonAndSmall) {
+  const monitor::test::TempDir folder;
+  const auto file = folder / "config";
+  // In a process of its own, whose peak of memory is then that of loading.
+  const pid_t writer = ::fork();
+  if (writer == 0) {
+    test::write_file(file, to_text(large(GetParam())));
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(writer, &status, 0), writer);
+  ASSERT_EQ(status, 0);
+
+  rusage before{};
+  ::getrusage(RUSAGE_SELF, &before);
+  const auto settings = load(file);
+  rusage after{};
+  ::getrusage(RUSAGE_SELF, &after);
+  EXPECT_EQ(settings.agent.services.size(), kServices);
+  EXPECT_TRUE(settings.warnings.empty());
+  RecordProperty("cpu_ms", static_cast<int>((after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000 +
+                                            (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1000));
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 150 * 1024) << "KiB";
+#endif
+}
+
+TEST_P(Scale, AHundredThousandDuplicatesAreToldSoon) {
+  const monitor::test::TempDir folder;
+  auto document = large(GetParam());
+  for (auto& service : document.services) service.url = "http://a.example/";
+  const auto file = test::write_file(folder / "config", to_text(document));
+  const auto message = test::error_of([&] { load(file); });
+  EXPECT_TRUE(message.ends_with("\nand 99850 more")) << message.substr(message.size() - 200);
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, Scale, testing::Values(Format::kYaml, Format::kJson),
+                         [](const auto& info) { return info.param == Format::kYaml ? "Yaml" : "Json"; });
+
+}  // namespace
+}  // namespace monitor::config
