@@ -18,34 +18,29 @@ help: ## this list
 demo: build $(if $(filter 1,$(POSTGRES)),deps-postgres) ## poll an example for DEMO_SECONDS (20); POSTGRES=1 exports it too
 	@DEMO_SECONDS='$(DEMO_SECONDS)' tools/demo $(if $(filter 1,$(POSTGRES)),--postgres)
 
-test: deps ## every test; ends with ctest's summary
-	cmake --preset dev --log-level=WARNING
+test: deps build/dev/build.ninja ## every test; ends with ctest's summary
 	cmake --build --preset dev
 	$(CTEST) --test-dir build/dev
 
-build: deps-build ## the release binary: build/release/monitor
-	cmake --preset release --log-level=WARNING -DMONITOR_TESTS=OFF
+build: deps-build build/release/build.ninja ## the release binary: build/release/monitor
 	cmake --build --preset release --target monitor monitor_example
 
 install: build ## the release under PREFIX (/usr/local), below DESTDIR
 	DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
 
-lint: deps ## format, the law of includes, clang-tidy
-	cmake --preset dev --log-level=WARNING
+lint: deps build/dev/build.ninja ## format, the law of includes, clang-tidy
 	cmake --build --preset dev
 	tools/lint build/dev $(JOBS)
 
 format: deps-test ## rewrite the sources as .clang-format wants them
 	tools/sources | xargs clang-format-19 -i
 
-asan: deps ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
-	cmake --preset asan --log-level=WARNING
+asan: deps build/asan/build.ninja ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	cmake --build --preset asan
 	ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(CTEST) --test-dir build/asan
 
-tsan: deps ## every test under ThreadSanitizer
-	cmake --preset tsan --log-level=WARNING
+tsan: deps build/tsan/build.ninja ## every test under ThreadSanitizer
 	cmake --build --preset tsan
 	TSAN_OPTIONS=second_deadlock_stack=1 $(CTEST) --test-dir build/tsan
 
@@ -60,6 +55,10 @@ deps-test: ## the packages to test with; leaves no daemon running
 .PHONY: deps-postgres
 deps-postgres:
 	@tools/install-packages postgres
+
+# Ninja runs CMake again by itself when a CMakeLists.txt changes; only the presets it does not know.
+build/%/build.ninja: CMakePresets.json
+	cmake --preset $* --log-level=WARNING $(if $(filter release,$*),-DMONITOR_TESTS=OFF)
 
 clean: ## remove build/
 	rm -rf build
