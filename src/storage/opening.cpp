@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "storage/ballast.h"
 #include "storage/epochs.h"
 #include "storage/files.h"
 #include "storage/meta.h"
@@ -102,14 +103,7 @@ void replace_predecessor(const fs::path& file, const fs::path& fresh) {
   common::log::warning("The local database of the tool before monitor is kept as {}", original.string());
 }
 
-}  // namespace
-
-void require_ours(Database& database, const fs::path& file) {
-  const Kind kind = kind_of(database);
-  refuse(kind == Kind::kPredecessor ? Kind::kForeign : kind, file);
-}
-
-void prepare_database(const fs::path& file) {
+void prepare_once(const fs::path& file) {
   const fs::path fresh = beside(file, ".new");
   // Cut short between the two renames: the new one is whole, and only its name was missing.
   if (kind_of(file) == Kind::kMissing && kind_of(fresh) == Kind::kOurs) rename_durably(fresh, file);
@@ -128,6 +122,26 @@ void prepare_database(const fs::path& file) {
   }
   Database database = open_for_writing(file);
   migrate(database);
+}
+
+}  // namespace
+
+void require_ours(Database& database, const fs::path& file) {
+  const Kind kind = kind_of(database);
+  refuse(kind == Kind::kPredecessor ? Kind::kForeign : kind, file);
+}
+
+void prepare_database(const fs::path& file) {
+  for (;;) {
+    try {
+      prepare_once(file);
+      return;
+    } catch (const SqliteError& error) {
+      if (!error.full() || !Ballast(file).release()) throw;
+      common::log::error("The disk of {} is full: the last reserve is given to the local database; free space on it",
+                         file.string());
+    }
+  }
 }
 
 }  // namespace monitor::storage

@@ -111,7 +111,7 @@ void Pending::drop(const Result& result, common::SteadyTime now) {
 }
 
 std::optional<common::SteadyTime> Pending::due() const {
-  if (!front_is_empty() || waiting_.results.size() >= kCommitRows) return common::SteadyTime::min();
+  if (!front_is_empty() || waiting_.results.size() >= kCommitRows) return common::SteadyTime{};
   return since_ ? std::optional{*since_ + kCommitAge} : std::nullopt;
 }
 

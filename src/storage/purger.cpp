@@ -6,6 +6,8 @@
 namespace monitor::storage {
 namespace {
 
+// What was refused is remembered beyond its row, so that it is not taken for lost; only the latest ones.
+constexpr std::int64_t kMaxQuarantined = 10'000;
 constexpr auto kAll = std::numeric_limits<std::int64_t>::max();
 
 }  // namespace
@@ -19,7 +21,9 @@ Purger::Purger(Database& database, GapLedger& ledger)
       delete_skipped_(database.prepare("DELETE FROM skipped WHERE id <= ?1")),
       oldest_gaps_(database.prepare("SELECT id, to_at FROM gaps WHERE id <= ?1 ORDER BY id LIMIT ?2")),
       delete_gaps_(database.prepare("DELETE FROM gaps WHERE id <= ?1")),
-      delete_quarantine_(database.prepare("DELETE FROM quarantine WHERE seq < ?1 AND at < ?2")),
+      delete_quarantine_(
+          database.prepare("DELETE FROM quarantine WHERE seq < ?1 AND seq <= (SELECT seq FROM quarantine "
+                           "ORDER BY seq DESC LIMIT 1 OFFSET ?2)")),
       min_seq_(database.prepare("SELECT min(seq) FROM results")),
       time_of_(database.prepare("SELECT requested_at FROM results WHERE seq = ?1")) {}
 
@@ -60,7 +64,7 @@ PurgeStep Purger::by_age(const PurgeRule& rule) {
   step.more = step.more || skipped || gaps;
   if (step.results > 0) {
     const Seq oldest = oldest_seq();
-    delete_quarantine_.run(oldest == 0 ? kAll : oldest, common::unix_micros(rule.before));
+    delete_quarantine_.run(oldest == 0 ? kAll : oldest, kMaxQuarantined);
   }
   return step;
 }

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::chrono::seconds kLockWait{5};
 // Request times follow `seq` but for slow checks, waits for the disk and clock steps: every kSampled-th row is looked
-// at, and what lies between two samples is read if it may touch the range.
-constexpr Seq kSampled = 4096;
+// at, and what lies between two samples is read if it may touch the range, or if the clock was set back in it.
+constexpr Seq kSampled = 1024;
 constexpr auto kMargin = std::chrono::minutes{10};  // the longest timeout, twice
 
 Database open(const std::filesystem::path& file) {
@@ -95,7 +95,8 @@ std::vector<Reader::Range> Reader::ranges(common::WallTime from, common::WallTim
   while (at > 0 && at <= last) {
     const Seq next = at + kSampled;
     const std::int64_t ends = time_at(std::min(next, last));
-    if (std::max(begins, ends) >= low && std::min(begins, ends) < high) {
+    const bool clock_went_back = ends < begins;
+    if (clock_went_back || (ends >= low && begins < high)) {
       found.push_back({.first = at, .last = next - 1});
     }
     at = next;

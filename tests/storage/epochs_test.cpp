@@ -1,0 +1,176 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "storage/sql.h"
+#include "storage/store.h"
+#include "support/stored.h"
+
+namespace monitor::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+using test::Sql;
+using test::Stored;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::MatchesRegex;
+
+std::string agent_of(Stored& stored) {
+  return stored.wait(stored.store().identity()).agent_id;
+}
+
+TEST(Epochs, AnAgentKeepsItsIdAcrossStarts) {
+  Stored stored;
+  const auto agent = agent_of(stored);
+  EXPECT_THAT(agent, MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+  stored.add(2);
+  stored.close();
+  stored.open();
+  EXPECT_EQ(agent_of(stored), agent);
+  EXPECT_EQ(stored.wait(stored.store().identity()).first, (Cursor{.results = 1, .skipped = 1, .gaps = 1}));
+}
+
+TEST(Epochs, ACopiedFileGoesOnAsAnotherAgent) {
+  Stored original;
+  const auto agent = agent_of(original);
+  original.add(3);
+  original.store().mark_exported({.results = 2});
+  original.wait(original.store().commit());
+  original.close();
+  const auto copy = original.folder() / "copy.sqlite3";
+  fs::copy(original.file(), copy);
+
+  Stored copied(copy);
+  const Identity identity = copied.wait(copied.store().identity());
+  EXPECT_NE(identity.agent_id, agent);
+  EXPECT_EQ(identity.first.results, 4);
+  EXPECT_EQ(identity.exported.results, 2);
+  copied.add(2);
+
+  Batch batch = copied.wait(copied.store().next_batch(100));
+  EXPECT_EQ(batch.agent_id, agent);
+  ASSERT_EQ(batch.results.size(), 1U);
+  EXPECT_EQ(batch.results[0].seq, 3);
+  copied.store().mark_exported({.results = 3});
+  batch = copied.wait(copied.store().next_batch(100));
+  EXPECT_EQ(batch.agent_id, identity.agent_id);
+  ASSERT_EQ(batch.results.size(), 2U);
+  EXPECT_EQ(batch.results[0].seq, 4);
+  EXPECT_EQ(Sql(copy)("SELECT group_concat(agent_id = '" + agent + "') FROM monitoring_view"), "1,1,1,0,0");
+
+  original.open();
+  EXPECT_EQ(agent_of(original), agent);
+}
+
+TEST(Epochs, ARestoredFileGoesOnAsAnotherAgent) {
+  Stored stored;
+  stored.add(3);
+  stored.close();
+  const auto agent = Sql(stored.file())("SELECT agent_id FROM epochs");
+  const auto backup = stored.folder() / "backup";
+  fs::copy(stored.file(), backup);
+  fs::rename(backup, stored.file());
+  stored.open();
+  EXPECT_NE(agent_of(stored), agent);
+}
+
+TEST(Epochs, NeverMixInABatchOfAnyKind) {
+  Stored stored;
+  const Skipped skipped{.definition = stored.service(), .count = 1};
+  stored.store().append(skipped);
+  stored.store().append(Gap{.count = 1});
+  stored.add(2);
+  const auto first = agent_of(stored);
+  const auto second = stored.wait(stored.store().new_epoch());
+  EXPECT_EQ(second.first, (Cursor{.results = 3, .skipped = 2, .gaps = 2}));
+  stored.store().append(skipped);
+  stored.store().append(Gap{.count = 1});
+  stored.add(1);
+
+  Batch batch = stored.wait(stored.store().next_batch(100));
+  EXPECT_EQ(batch.agent_id, first);
+  EXPECT_EQ(batch.results.size(), 2U);
+  EXPECT_EQ(batch.skipped.size(), 1U);
+  EXPECT_EQ(batch.gaps.size(), 1U);
+  stored.store().mark_exported({.results = 2, .skipped = 0, .gaps = 1});
+  batch = stored.wait(stored.store().next_batch(100));
+  EXPECT_EQ(batch.agent_id, first);
+  EXPECT_THAT(batch.results, IsEmpty());
+  EXPECT_EQ(batch.skipped.size(), 1U);
+  stored.store().mark_exported({.results = 2, .skipped = 1, .gaps = 1});
+  batch = stored.wait(stored.store().next_batch(100));
+  EXPECT_EQ(batch.agent_id, second.agent_id);
+  EXPECT_EQ(batch.results.size(), 1U);
+  EXPECT_EQ(batch.skipped.size(), 1U);
+  EXPECT_EQ(batch.gaps.size(), 1U);
+}
+
+TEST(Rewind, SendsAgainWhatIsStillHere) {
+  Stored stored;
+  stored.add(5);
+  stored.export_all();
+  stored.wait(stored.store().rewind({.results = 2}));
+  EXPECT_THAT(stored.next_seqs(), ElementsAre(3, 4, 5));
+  EXPECT_THAT(stored.wait(stored.store().next_batch(10)).gaps, IsEmpty());
+  stored.close();
+  stored.open();
+  EXPECT_THAT(stored.next_seqs(), ElementsAre(3, 4, 5));
+}
+
+TEST(Rewind, IsNotUndoneByACursorThatStillWaits) {
+  Stored stored;
+  stored.add(5);
+  stored.store().mark_exported({.results = 5});
+  stored.wait(stored.store().rewind({.results = 2}));
+  stored.wait(stored.store().commit());
+  stored.close();
+  stored.open();
+  EXPECT_THAT(stored.next_seqs(), ElementsAre(3, 4, 5));
+}
+
+TEST(Rewind, NeverGoesForwardNorBeforeTheEpoch) {
+  Stored stored;
+  stored.add(5);
+  stored.store().mark_exported({.results = 2});
+  stored.wait(stored.store().rewind({.results = 4}));
+  EXPECT_THAT(stored.next_seqs(), ElementsAre(3, 4, 5));
+  stored.wait(stored.store().new_epoch());
+  stored.add(2);
+  stored.export_all();
+  stored.wait(stored.store().rewind({}));
+  EXPECT_THAT(stored.next_seqs(), ElementsAre(6, 7));
+}
+
+TEST(Rewind, RecordsWhatWasPurgedOnceAndLessWhatIsAccountedFor) {
+  Stored stored;
+  stored.add(10);
+  stored.wait(stored.store().quarantine({{.seq = 5, .sqlstate = "22021", .reason = "bad"}}));
+  stored.export_all();
+  stored.clock().advance(std::chrono::hours{2});
+  stored.add(2);
+  stored.wait(stored.store().purge(stored.clock().wall() - std::chrono::hours{1}, true, 8));
+  stored.export_all();
+
+  for (int i = 0; i < 2; ++i) {
+    stored.wait(stored.store().rewind({.results = 3}));
+    EXPECT_THAT(stored.next_seqs(), ElementsAre(9, 10, 11, 12));
+    const auto gaps = stored.wait(stored.store().next_batch(10)).gaps;
+    ASSERT_EQ(gaps.size(), 1U);
+    EXPECT_EQ(gaps[0].reason, GapReason::kRemoteLost);
+    EXPECT_EQ(gaps[0].first_seq, 4);
+    EXPECT_EQ(gaps[0].last_seq, 8);
+    EXPECT_EQ(gaps[0].count, 4);
+    stored.store().mark_exported({.results = 12});
+  }
+  stored.wait(stored.store().rewind({.results = 1}));
+  const auto gaps = stored.wait(stored.store().next_batch(10)).gaps;
+  ASSERT_EQ(gaps.size(), 2U);
+  EXPECT_EQ(gaps[1].first_seq, 2);
+  EXPECT_EQ(gaps[1].last_seq, 3);
+  EXPECT_EQ(gaps[1].id, 2);
+  EXPECT_EQ(stored.wait(stored.store().identity()).head.gaps, 2);
+}
+
+}  // namespace
+}  // namespace monitor::storage

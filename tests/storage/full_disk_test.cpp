@@ -1,0 +1,181 @@
+#include <csignal>
+#include <fcntl.h>
+#include <fstream>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "storage/ballast.h"
+#include "storage/pending.h"
+#include "storage/sql.h"
+#include "storage/store.h"
+#include "support/stored.h"
+
+namespace monitor::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+using test::Stored;
+
+constexpr int kNoRights = 77;
+
+/// Runs `scenario` in a child, whose limits and mounts are its own, and passes its failures on.
+template <typename Scenario>
+void in_child(Scenario scenario) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    scenario();
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
+  if (WEXITSTATUS(status) == kNoRights) GTEST_SKIP() << "no right to mount a small disk here";
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "see the failures above";
+}
+
+void write_text(const char* file, const std::string& text) {
+  std::ofstream(file) << text;
+}
+
+/// A disk of its own at `folder`.
+void mount_disk(const fs::path& folder, const std::string& size) {
+  const auto user = std::to_string(::getuid());
+  const auto group = std::to_string(::getgid());
+  if (::unshare(CLONE_NEWNS) != 0) {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) ::_exit(kNoRights);
+    write_text("/proc/self/setgroups", "deny");
+    write_text("/proc/self/uid_map", user + " " + user + " 1");
+    write_text("/proc/self/gid_map", group + " " + group + " 1");
+  }
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("tmpfs", folder.c_str(), "tmpfs", 0, ("size=" + size).c_str()) != 0) {
+    ::_exit(kNoRights);
+  }
+}
+
+/// Takes all the room that is left.
+void fill(const fs::path& file) {
+  const int descriptor = ::open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  const std::string page(4096, 'x');
+  while (::write(descriptor, page.data(), page.size()) == std::ssize(page)) {
+  }
+  ::close(descriptor);
+}
+
+/// Appends and commits until the store says that it is in trouble; gives how many were appended.
+std::size_t append_until_degraded(Stored& stored) {
+  std::size_t appended = 0;
+  for (int i = 0; i < 200 && !stored.store().health().degraded; ++i) {
+    stored.add(500);
+    appended += 500;
+  }
+  EXPECT_TRUE(stored.store().health().degraded);
+  EXPECT_NE(stored.store().health().problem, "");
+  return appended;
+}
+
+/// In trouble: the queue fills up and `extra` more are dropped. Gives how many were appended.
+std::size_t overfill(Stored& stored, std::size_t extra) {
+  const std::size_t fits = kMaxWaiting - stored.store().health().waiting;
+  stored.append(fits + extra);
+  EXPECT_EQ(stored.store().health().waiting, kMaxWaiting);
+  EXPECT_EQ(stored.store().health().dropped, extra);
+  return fits + extra;
+}
+
+void expect_all_accounted_for(Stored& stored, std::size_t appended, std::size_t dropped) {
+  stored.wait(stored.store().commit());
+  EXPECT_FALSE(stored.store().health().degraded) << stored.store().health().problem;
+  const Batch batch = stored.wait(stored.store().next_batch(1'000'000));
+  EXPECT_EQ(batch.results.size() + dropped, appended);
+  ASSERT_EQ(batch.gaps.size(), 1U);
+  EXPECT_EQ(batch.gaps[0].reason, GapReason::kDiskFull);
+  EXPECT_EQ(batch.gaps[0].count, static_cast<std::int64_t>(dropped));
+  EXPECT_EQ(test::Sql(stored.file())("PRAGMA integrity_check"), "ok");
+}
+
+TEST(FullDisk, DropsAndCountsOnlyWhatMemoryCannotHoldAndRecovers) {
+  const test::TempDir disk;
+  in_child([&] {
+    mount_disk(disk.path(), "16m");
+    Stored stored(disk / "local.sqlite3");
+    fill(disk / "filler");
+    std::size_t appended = append_until_degraded(stored);
+    EXPECT_GT(appended, 5000U);  // the ballast gave room for more
+    appended += overfill(stored, 50);
+    fs::remove(disk / "filler");
+    expect_all_accounted_for(stored, appended, 50);
+    stored.clock().advance(std::chrono::minutes{1});
+    stored.add(1);
+    EXPECT_EQ(fs::file_size(disk / "local.sqlite3.ballast"), Ballast::kBytes);
+  });
+}
+
+TEST(FullDisk, CanBePurgedThanksToTheBallast) {
+  const test::TempDir disk;
+  in_child([&] {
+    mount_disk(disk.path(), "16m");
+    Stored stored(disk / "local.sqlite3");
+    for (int i = 0; i < 20; ++i) stored.add(1000);
+    stored.export_all();
+    fill(disk / "filler");
+    stored.clock().advance(std::chrono::hours{2});
+    std::int64_t purged = 0;
+    for (bool more = true; more;) {
+      const Purged step = stored.wait(stored.store().purge(stored.clock().wall(), true, 5000));
+      purged += step.results;
+      more = step.more;
+      stored.wait(stored.store().tidy());
+    }
+    EXPECT_EQ(purged, 20'000);
+    stored.add(1000);
+    EXPECT_FALSE(stored.store().health().degraded);
+    EXPECT_EQ(stored.store().health().dropped, 0U);
+  });
+}
+
+TEST(FullDisk, IsOutlivedByAStart) {
+  const test::TempDir disk;
+  in_child([&] {
+    mount_disk(disk.path(), "16m");
+    Stored stored(disk / "local.sqlite3");
+    stored.add(1000);
+    stored.close();
+    fill(disk / "filler");
+    stored.clock().advance(std::chrono::minutes{1});
+    stored.open();
+    stored.add(1);
+    EXPECT_EQ(stored.next_seqs().size(), 1001U);
+  });
+}
+
+TEST(FailingDisk, IsOpenedAnewAfterAFailedWrite) {
+  const test::TempDir folder;
+  in_child([&] {
+    // A limit on file size shows to SQLite as a failed write.
+    ASSERT_NE(std::signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+    Stored stored(folder / "local.sqlite3");
+    stored.add(1);
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = rlim_t{3} << 20;
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    std::size_t appended = 1 + append_until_degraded(stored);
+    appended += overfill(stored, 7);
+    limit.rlim_cur = before;
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    expect_all_accounted_for(stored, appended, 7);
+  });
+}
+
+}  // namespace
+}  // namespace monitor::storage
