@@ -121,6 +121,9 @@ const Work& Pending::take() {
     if (dropping_.count > 0) front_.gaps.push_back(std::exchange(dropping_, {}));
     since_.reset();
     skipped_limit_ = gaps_limit_ = kMaxRanges;
+  } else if (waiting_.exported) {
+    // Rows may have to wait where the cursor need not.
+    front_.exported = std::exchange(waiting_.exported, std::nullopt);
   }
   return front_;
 }

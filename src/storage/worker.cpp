@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <sqlite3.h>
+
 #include "common/log.h"
 #include "common/text.h"
 #include "storage/files.h"
@@ -17,6 +19,10 @@ constexpr std::chrono::milliseconds kTruncateWait{100};  // readers hold a check
 constexpr std::chrono::seconds kLockWait{5};
 constexpr std::chrono::seconds kBallastInterval{30};
 constexpr std::chrono::hours kPlausibleAhead{1};
+// What a commit takes, generously; if it takes more, SQLite says so.
+constexpr std::uint64_t kBytesPerResult = 400;
+constexpr std::uint64_t kBytesPerRange = 60;
+constexpr std::uint64_t kBytesPerCommit = std::uint64_t{64} << 10;
 constexpr std::size_t kMaxRefusalBytes = 1024;
 constexpr std::size_t kMaxSqlstateBytes = 16;
 
@@ -30,20 +36,23 @@ Session& Worker::session() {
 }
 
 void Worker::recover(const SqliteError& error) {
+  full_ = full_ || error.full();
   if (error.io()) session_.reset();
   stale_ = session_ != nullptr;
 }
 
 template <typename Call>
 auto Worker::guarded(Call call) {
-  for (;;) {
+  for (bool relieved = false;; relieved = true) {
     try {
+      // What the log holds goes into the file first, and the log's own room becomes free.
+      if (relieved) checkpoint_all();
       return call();
     } catch (const SqliteError& error) {
       recover(error);
       if (!error.full() || !ballast_.release()) throw;
       common::log::error(
-          "The disk of {} is full: the last reserve of 1 MiB is given to the local database; free space on that disk",
+          "The disk of {} is full: its last reserve of 1 MiB is given to export and purge; free space on that disk",
           file_.string());
       ballast_tried_ = clock_.steady();
     }
@@ -51,19 +60,22 @@ auto Worker::guarded(Call call) {
 }
 
 template <typename Step>
+auto Worker::in_transaction(Step step) {
+  Session& current = session();
+  Transaction transaction(current.database);
+  if constexpr (std::is_void_v<decltype(step(current))>) {
+    step(current);
+    transaction.commit();
+  } else {
+    auto value = step(current);
+    transaction.commit();
+    return value;
+  }
+}
+
+template <typename Step>
 auto Worker::transact(Step step) {
-  return guarded([&] {
-    Session& current = session();
-    Transaction transaction(current.database);
-    if constexpr (std::is_void_v<decltype(step(current))>) {
-      step(current);
-      transaction.commit();
-    } else {
-      auto value = step(current);
-      transaction.commit();
-      return value;
-    }
-  });
+  return guarded([&] { return in_transaction(step); });
 }
 
 Worker::Worker(std::filesystem::path file, const async::Clock& clock)
@@ -92,15 +104,36 @@ std::optional<common::WallTime> Worker::alive_at() {
   return guarded([this] { return session().meta.alive_at(); });
 }
 
+bool Worker::has_room_for(const Work& work) {
+  if (ballast_.make() || disk_free(file_.parent_path()) >= 2 * Ballast::kBytes) full_ = false;
+  if (!full_) return true;
+  // Pages that a purge has freed take rows without the file growing.
+  const std::uint64_t need = kBytesPerResult * work.results.size() +
+                             kBytesPerRange * (work.skipped.size() + work.gaps.size()) + kBytesPerCommit;
+  return session().free_bytes() >= need;
+}
+
 void Worker::commit(const Work& work) {
+  if (full_ && !has_room_for(work)) {
+    if (work.exported) save_cursor(*work.exported);
+    throw SqliteError(fmt::format("cannot write the local database {}: the disk is full, and the last reserve is for "
+                                  "export and purge; free space on that disk",
+                                  file_.string()),
+                      SQLITE_FULL);
+  }
   const auto now = clock_.wall();
-  transact([&](Session& current) {
-    for (const auto& result : work.results) current.writer.write(result, now);
-    for (const auto& skipped : work.skipped) current.writer.write(skipped);
-    for (const auto& gap : work.gaps) current.writer.write(gap);
-    if (work.exported) current.meta.set_exported(*work.exported);
-    current.meta.set_alive_at(now);
-  });
+  try {
+    in_transaction([&](Session& current) {
+      for (const auto& result : work.results) current.writer.write(result, now);
+      for (const auto& skipped : work.skipped) current.writer.write(skipped);
+      for (const auto& gap : work.gaps) current.writer.write(gap);
+      if (work.exported) current.meta.set_exported(*work.exported);
+      current.meta.set_alive_at(now);
+    });
+  } catch (const SqliteError& error) {
+    recover(error);
+    throw;
+  }
   state_.head.results += static_cast<Seq>(work.results.size());
   state_.head.skipped += static_cast<std::int64_t>(work.skipped.size());
   state_.head.gaps += static_cast<std::int64_t>(work.gaps.size());
@@ -112,6 +145,11 @@ void Worker::commit(const Work& work) {
   }
   refresh_size();
   restore_ballast();
+}
+
+void Worker::save_cursor(const Cursor& cursor) {
+  transact([&](Session& current) { current.meta.set_exported(cursor); });
+  state_.exported = cursor;
 }
 
 std::vector<DefinitionId> Worker::define(const std::vector<Definition>& definitions) {

@@ -39,10 +39,12 @@ class Worker {
   Worker(std::filesystem::path file, const async::Clock& clock);
 
   const State& state() const { return state_; }
-  /// The last commit of an earlier run.
+  /// When the last commit of an earlier run was made.
   std::optional<common::WallTime> alive_at();
 
   // Each throws SqliteError, and leaves the database as it was.
+  /// On a full disk new rows have to wait: the ballast is for the cursor, the purge and the checkpoint, which make room
+  /// inside the file. If new rows took it, nothing could move any more.
   void commit(const Work& work);
   std::vector<DefinitionId> define(const std::vector<Definition>& definitions);
   std::unordered_map<std::string, common::WallTime> last_runs();
@@ -61,10 +63,14 @@ class Worker {
  private:
   Session& session();
   template <typename Step>
+  auto in_transaction(Step step);
+  template <typename Step>
   auto transact(Step step);
   template <typename Call>
   auto guarded(Call call);
   void recover(const SqliteError& error);
+  bool has_room_for(const Work& work);
+  void save_cursor(const Cursor& cursor);
   void checkpoint_all();
   void refresh_size();
   void restore_ballast();
@@ -75,6 +81,7 @@ class Worker {
   Ballast ballast_;
   common::SteadyTime ballast_tried_{};
   std::unique_ptr<Session> session_;
+  bool full_ = false;   // the disk was full, and has not been seen to have room since
   bool stale_ = false;  // a transaction was rolled back: what the session keeps in memory may be ahead
   State state_;
   std::int64_t sealed_gaps_ = 0;  // gaps up to here were handed to the exporter: they do not grow any more
