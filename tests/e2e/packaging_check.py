@@ -130,6 +130,16 @@ def anchors(document):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
+def leaves(*prefix):
+    """Every command that has no commands below it, as its words, with its help page."""
+    page = run(str(MONITOR), *prefix, "--help").stdout
+    below = re.findall(r"^  (\w+)  ", page.partition("\nCommands:\n")[2].partition("\n\n")[0], re.M)
+    if not below:
+        yield prefix, page
+    for name in below:
+        yield from leaves(*prefix, name)
+
+
 class Documents(unittest.TestCase):
     def test_every_relative_link_leads_somewhere(self):
         for document in DOCUMENTS:
@@ -163,15 +173,17 @@ class Documents(unittest.TestCase):
         for name, verdict, meaning in entries:
             self.assertIn(f"| `{name}` | {verdict.lower()} | {meaning} |", page)
 
-    def test_every_command_that_is_named_exists(self):
+    def test_every_command_and_option_that_is_named_exists(self):
+        helps = dict(leaves())
+        self.assertIn(("config", "services", "add"), helps)
         for document in DOCUMENTS:
-            for words in re.findall(r"^(?:sudo (?:-u \w+ )?)?monitor ([a-z ]+?)(?= -| \d| [a-z]+:|$)",
-                                    document.read_text(), re.M):
-                known = [word for word in words.split() if word in
-                         {"config", "create", "show", "validate", "delete", "services", "databases", "add", "update",
-                          "remove", "start", "report"}]
-                done = run(str(MONITOR), *known, "--help")
-                self.assertEqual(done.returncode, 0, f"{document.name}: monitor {words}: {done.stderr}")
+            starts = r"(?:^|`)(?:sudo (?:[A-Z_]+=\S+ )?|docker-compose (?:run --rm|exec monitor) )?monitor ([^`\n|]+)"
+            for line in re.findall(starts, document.read_text(), re.M):
+                words = line.split()
+                leaf = next((leaf for leaf in helps if tuple(words[: len(leaf)]) == leaf), None)
+                self.assertIsNotNone(leaf, f"{document.name}: monitor {line}")
+                for option in re.findall(r" (--[a-z-]+)", " " + line):
+                    self.assertIn(option, helps[leaf], f"{document.name}: monitor {line}")
 
 
 if __name__ == "__main__":
