@@ -23,7 +23,8 @@ CMD ["--bind", "0.0.0.0", "--port", "8000"]
 
 # The configuration and the local database live in one folder, so that a volume keeps both and a save can rename.
 FROM runtime AS monitor
-RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/monitor --create-home --shell /usr/sbin/nologin monitor \
+RUN groupadd --gid 10001 monitor \
+    && useradd --uid 10001 --gid monitor --home-dir /var/lib/monitor --no-create-home --shell /usr/sbin/nologin monitor \
     && install -d -o monitor -g monitor -m 0700 /var/lib/monitor /var/lib/monitor/.monitoring
 COPY --from=build /stage/usr/bin/monitor /usr/bin/
 USER monitor
