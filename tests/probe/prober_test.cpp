@@ -318,6 +318,9 @@ TEST_F(ProberTest, WithoutADescriptorTheFaultIsOurs) {
   const ScriptServer server(ScriptServer::reply(ok("")));
   const auto check = prober().prepare(service(server.url()));
   const auto named = prober().prepare(service("http://name.test/"));
+  // What is opened once for all checks is open.
+  EXPECT_EQ(test::run(io_, prober().probe(check)).outcome, Outcome::kUp);
+  EXPECT_EQ(test::run(io_, prober().probe(named)).outcome, Outcome::kDnsNxdomain);
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
   const int next = ::dup(0);
@@ -331,6 +334,7 @@ TEST_F(ProberTest, WithoutADescriptorTheFaultIsOurs) {
   EXPECT_EQ(common::verdict_of(seen.outcome), common::Verdict::kUnknown);
   EXPECT_NE(seen.reason.find(common::errno_text(EMFILE)), std::string::npos) << seen.reason;
   EXPECT_EQ(unresolved.outcome, Outcome::kLocalResource) << unresolved.reason;
+  EXPECT_NE(unresolved.reason.find(common::errno_text(EMFILE)), std::string::npos) << unresolved.reason;
   EXPECT_EQ(test::run(io_, prober().probe(check)).outcome, Outcome::kUp);
 }
 
