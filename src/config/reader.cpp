@@ -11,13 +11,17 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-bool is_text_byte(unsigned char byte) {
-  return byte >= 0x20 ? byte < 0x80 : byte == '\t' || byte == '\n' || byte == '\r';
+bool is_text(std::string_view rest) {
+  const auto byte = static_cast<unsigned char>(rest.front());
+  if (byte >= 0x20) return byte < 0x80;
+  // YAML readers disagree about a carriage return that stands alone.
+  return byte == '\t' || byte == '\n' || rest.starts_with("\r\n");
 }
 
 std::string bad_byte(std::string_view rest) {
   const auto byte = static_cast<unsigned char>(rest.front());
   if (byte == 0) return "there is a NUL byte; the file must be plain text in UTF-8";
+  if (byte == '\r') return "there is a carriage return without a line feed; end lines as Unix or Windows does";
   if (byte < 0x20)
     return fmt::format("there is a control character (\\x{:02x}); write it as an escape in double quotes", byte);
   return fmt::format("the byte \\x{:02x} is not valid UTF-8; save the file as UTF-8", byte);
@@ -33,7 +37,7 @@ std::optional<Fault> refuse_text(std::string_view text) {
   }
   std::size_t at = 0;
   while (at < text.size()) {
-    if (is_text_byte(static_cast<unsigned char>(text[at]))) {
+    if (is_text(text.substr(at))) {
       ++at;
       continue;
     }
