@@ -10,7 +10,7 @@ namespace monitor::storage {
 /// A commit is due at this many results, or when the oldest row has waited this long.
 inline constexpr std::size_t kCommitRows = 1000;
 inline constexpr std::chrono::milliseconds kCommitAge{100};
-/// Results in memory, those being committed included; about 4 MB.
+/// Results in memory, those being committed included: about 5 MB, and up to 20 MB more if each has a long reason.
 inline constexpr std::size_t kMaxWaiting = 20'000;
 /// Ranges of skipped slots, and gaps, in memory; beyond it ranges of one service and reason become one.
 inline constexpr std::size_t kMaxRanges = 10'000;

@@ -85,6 +85,15 @@ void Reader::load_definitions() {
   }
 }
 
+std::unordered_set<DefinitionId> Reader::definitions_of(const std::string& service) const {
+  std::unordered_set<DefinitionId> found;
+  for (const auto& [id, definition] : definitions_) {
+    const bool named = definition.name == service || definition.key == service;
+    if (named || fmt::format("{} {}", definition.method, definition.url) == service) found.insert(id);
+  }
+  return found;
+}
+
 std::vector<Reader::Range> Reader::ranges(common::WallTime from, common::WallTime to) {
   const auto low = common::unix_micros(from - kMargin);
   const auto high = common::unix_micros(to + kMargin);
@@ -111,16 +120,15 @@ std::int64_t Reader::time_at(Seq seq) {
 
 void Reader::for_each_result(common::WallTime from, common::WallTime to, const std::optional<std::string>& service,
                              const std::function<void(const ReportRow&)>& visit) {
+  const auto wanted = service ? definitions_of(*service) : std::unordered_set<DefinitionId>{};
   for (const auto& range : ranges(from, to)) {
     auto rows = parts_->results.query(range.first, range.last, common::unix_micros(from), common::unix_micros(to));
     while (rows.next()) {
       const auto known = definitions_.find(rows.integer(1));
-      if (known == definitions_.end()) continue;
-      const StoredDefinition& definition = known->second;
-      if (service && definition.name != *service && definition.key != *service) continue;
+      if (known == definitions_.end() || (service && !wanted.contains(known->first))) continue;
       ReportRow row;
       row.seq = rows.integer(0);
-      row.definition = &definition;
+      row.definition = &known->second;
       row.requested_at = common::from_unix_micros(rows.integer(2));
       row.outcome = static_cast<common::Outcome>(rows.integer(3));
       if (const auto status = rows.optional_integer(4)) row.status = static_cast<std::uint16_t>(*status);

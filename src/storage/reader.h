@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "storage/rows.h"
@@ -41,7 +42,8 @@ class Reader {
   /// Every stored definition, of services that are no longer configured too.
   const std::unordered_map<DefinitionId, StoredDefinition>& definitions() const { return definitions_; }
 
-  /// Results requested in [from, to), in the order in which they were stored. `service` is a name or a key. What is
+  /// Results requested in [from, to), in the order in which they were stored. `service` is a name, a
+  /// key, or `GET https://…`. What is
   /// far outside the range is not read.
   void for_each_result(common::WallTime from, common::WallTime to, const std::optional<std::string>& service,
                        const std::function<void(const ReportRow&)>& visit);
@@ -55,6 +57,7 @@ class Reader {
     Seq last;
   };
   void load_definitions();
+  std::unordered_set<DefinitionId> definitions_of(const std::string& service) const;
   /// Unix microseconds of the first row from `seq` on.
   std::int64_t time_at(Seq seq);
   std::vector<Range> ranges(common::WallTime from, common::WallTime to);

@@ -38,7 +38,6 @@ Session& Worker::session() {
 void Worker::recover(const SqliteError& error) {
   full_ = full_ || error.full();
   if (error.io()) session_.reset();
-  stale_ = session_ != nullptr;
 }
 
 template <typename Call>
@@ -63,12 +62,15 @@ template <typename Step>
 auto Worker::in_transaction(Step step) {
   Session& current = session();
   Transaction transaction(current.database);
+  stale_ = true;
   if constexpr (std::is_void_v<decltype(step(current))>) {
     step(current);
     transaction.commit();
+    stale_ = false;
   } else {
     auto value = step(current);
     transaction.commit();
+    stale_ = false;
     return value;
   }
 }
@@ -271,10 +273,14 @@ void Worker::tidy() {
 }
 
 void Worker::checkpoint_all() {
-  Database& database = session().database;
-  database.wait_for_locks(kTruncateWait);
+  struct ShortWait {
+    explicit ShortWait(const Database& of) : database(of) { database.wait_for_locks(kTruncateWait); }
+    ~ShortWait() { database.wait_for_locks(kLockWait); }
+    const Database& database;
+  };
+  const Database& database = session().database;
+  const ShortWait wait(database);
   database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
-  database.wait_for_locks(kLockWait);
 }
 
 void Worker::refresh_size() {

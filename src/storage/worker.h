@@ -82,7 +82,7 @@ class Worker {
   common::SteadyTime ballast_tried_{};
   std::unique_ptr<Session> session_;
   bool full_ = false;   // the disk was full, and has not been seen to have room since
-  bool stale_ = false;  // a transaction was rolled back: what the session keeps in memory may be ahead
+  bool stale_ = false;  // a transaction did not end: what the session keeps in memory may be ahead of it
   State state_;
   std::int64_t sealed_gaps_ = 0;  // gaps up to here were handed to the exporter: they do not grow any more
 };

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "common/error.h"
+#include "storage/small_disk.h"
 #include "storage/sql.h"
 #include "support/stored.h"
 
@@ -54,6 +55,7 @@ TEST(Reader, GivesRangeServiceAndReason) {
   Reader reader(stored.file());
   EXPECT_THAT(seqs(reader, start + minutes{1}, start + minutes{3}), ElementsAre(2, 3));
   EXPECT_THAT(seqs(reader, start, start + hours{1}, "shop"), ElementsAre(1, 2, 4));
+  EXPECT_THAT(seqs(reader, start, start + hours{1}, "GET https://blog.example/"), ElementsAre(3));
   std::vector<std::string> reasons;
   reader.for_each_result(start, start + hours{1}, std::nullopt,
                          [&](const ReportRow& row) { reasons.push_back(reason_text(row)); });
@@ -92,6 +94,20 @@ TEST(Reader, GivesSkippedSlotsAndGapsThatTouchTheRange) {
   ASSERT_EQ(reader.gaps(start - minutes{1}, start + minutes{1}).size(), 1U);
   EXPECT_EQ(reader.gaps(start - minutes{1}, start + minutes{1})[0].reason, GapReason::kSizeCap);
   EXPECT_EQ(reader.gaps(start - minutes{1}, start).size(), 0U);
+}
+
+TEST(Reader, ReadsOnADiskThatCannotBeWritten) {
+  const test::TempDir disk;
+  test::in_child([&] {
+    test::mount_disk(disk.path(), "16m");
+    Stored stored(disk / "local.sqlite3");
+    stored.add(2);
+    stored.close();
+    ASSERT_EQ(::mount(nullptr, disk.path().c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+    Reader reader(stored.file());
+    EXPECT_THAT(seqs(reader, common::WallTime{}, stored.clock().wall() + hours{1}), ElementsAre(1, 2));
+    ASSERT_EQ(::mount(nullptr, disk.path().c_str(), nullptr, MS_REMOUNT, nullptr), 0);
+  });
 }
 
 TEST(Reader, RefusesWhatIsNotOurs) {
