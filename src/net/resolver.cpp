@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <list>
+#include <unordered_map>
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -98,7 +100,7 @@ struct Resolver::Lookup {
   }
 };
 
-/// What lookups share; they keep it alive until their last answer, so that nothing has to be cancelled.
+/// What lookups share. An answer that comes after it has gone finds nobody and is dropped.
 struct Resolver::Core : std::enable_shared_from_this<Core> {
   Core(asio::any_io_executor executor, const Options& with, System where)
       : io(std::move(executor)), options(with), system(std::move(where)), hosts(system.hosts) {}
@@ -132,18 +134,19 @@ struct Resolver::Core : std::enable_shared_from_this<Core> {
   void take(const std::shared_ptr<Lookup>& lookup, Family family, DnsReply reply) {
     if (reply.status == Status::kAbandoned && channel) return ask(lookup, family);  // resolv.conf has changed
     const bool blamed = reply.status == Status::kServerFailure || reply.status == Status::kRefused;
-    if (blamed && fallback) return ask_the_others(lookup, family, std::move(reply));
+    if (blamed && fallback) return ask_the_others(lookup, family, reply);
     settle(lookup, family, std::move(reply));
   }
 
   /// The first name server failed; the others may not. If they do too, what the first one said is the answer.
-  void ask_the_others(const std::shared_ptr<Lookup>& lookup, Family family, DnsReply first) {
+  void ask_the_others(const std::shared_ptr<Lookup>& lookup, Family family, const DnsReply& first) {
     fallback->ask(lookup->name, family, [core = weak_from_this(), lookup, family, first](DnsReply reply) {
       const auto self = core.lock();
       if (!self) return;
       const bool better =
           reply.status == Status::kAddresses || reply.status == Status::kNoSuchName || reply.status == Status::kNoData;
-      self->settle(lookup, family, better ? std::move(reply) : first);
+      if (!better) reply = first;
+      self->settle(lookup, family, std::move(reply));
     });
   }
 
@@ -195,7 +198,7 @@ namespace {
 template <typename Lookup>
 class Waiter {
  public:
-  Waiter(asio::any_io_executor io, std::shared_ptr<Lookup> lookup) : timer(std::move(io)), lookup_(std::move(lookup)) {
+  Waiter(const asio::any_io_executor& io, std::shared_ptr<Lookup> lookup) : timer(io), lookup_(std::move(lookup)) {
     place_ = lookup_->waiters.insert(lookup_->waiters.end(), &timer);
   }
   ~Waiter() { lookup_->waiters.erase(place_); }

@@ -2,12 +2,10 @@
 // none holds up another. io thread only.
 #pragma once
 
-#include <cstdint>
-#include <list>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

@@ -111,7 +111,9 @@ class Converter {
   Converter(const Converter&) = delete;
   Converter& operator=(const Converter&) = delete;
 
-  bool usable() const { return handle_ != reinterpret_cast<iconv_t>(-1); }
+  bool usable() const {
+    return handle_ != reinterpret_cast<iconv_t>(-1);  // NOLINT(performance-no-int-to-ptr): iconv_open(3) fails so
+  }
 
   std::string convert(std::string_view body, std::size_t unit) {
     std::string out;
