@@ -82,6 +82,18 @@ int parse_v6(const unsigned char* answer, int length, DnsReply& reply) {
   return status;
 }
 
+/// The name in the question section (RFC 1035 §4.1.2).
+std::string asked_name(const unsigned char* answer, int length) {
+  constexpr int kHeaderBytes = 12;
+  char* name = nullptr;
+  long encoded = 0;
+  if (length <= kHeaderBytes || ::ares_expand_name(answer + kHeaderBytes, answer, length, &name, &encoded) != 0) {
+    return {};
+  }
+  const std::unique_ptr<char, void (*)(void*)> owner(name, ::ares_free_string);
+  return name;
+}
+
 }  // namespace
 
 /// A socket that c-ares opened and will close; `owner` is null from then on.
@@ -180,6 +192,7 @@ DnsReply DnsChannel::reply(int status, const unsigned char* answer, int length, 
   }
   out.status = to_status(status);
   if (out.status == Status::kAddresses && out.addresses.empty()) out.status = Status::kNoData;
+  if (out.status == Status::kAddresses) out.asked = asked_name(answer, length);
   if (out.status == Status::kOtherFailure) out.detail = ::ares_strerror(status);
   if (out.status == Status::kLocal) out.error_number = ENOMEM;
   if (out.status == Status::kNoServer && is_local_fault(socket_error_)) {

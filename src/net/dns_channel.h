@@ -36,6 +36,7 @@ struct DnsReply {
   };
   Status status = Status::kTimeout;
   Addresses addresses;
+  std::string asked;            ///< with addresses: the name that has them, `name` or one made with a search domain
   std::chrono::seconds ttl{0};  ///< the smallest one on the way to the addresses
   std::string detail;           ///< for kOtherFailure: what c-ares calls it
   int error_number = 0;

@@ -72,10 +72,25 @@ struct Resolver::Lookup {
 
   bool done() const { return replies[0] && replies[1]; }
 
+  /// A reply for the name itself, not for one made with a search domain. A name without a dot is meant to be completed.
+  bool is_for_the_name(const DnsReply& reply) const {
+    const bool complete = name.find('.') != std::string::npos;
+    return !complete || reply.asked == std::string_view(name).substr(0, name.size() - (name.ends_with('.') ? 1 : 0));
+  }
+
+  /// Each family is searched for on its own, so one may come from a search domain though the other has the name itself:
+  /// those addresses belong to somebody else.
+  bool counts(const std::optional<DnsReply>& reply) const {
+    if (!reply || reply->addresses.empty()) return false;
+    const auto& other = &reply == &replies[0] ? replies[1] : replies[0];
+    const bool other_has_the_name = other && !other->addresses.empty() && is_for_the_name(*other);
+    return is_for_the_name(*reply) || !other_has_the_name;
+  }
+
   SharedAddresses addresses() const {
     auto all = std::make_shared<Addresses>();
     for (const auto& reply : replies) {
-      if (reply) all->insert(all->end(), reply->addresses.begin(), reply->addresses.end());
+      if (counts(reply)) all->insert(all->end(), reply->addresses.begin(), reply->addresses.end());
     }
     return all->empty() ? nullptr : all;
   }
@@ -83,7 +98,7 @@ struct Resolver::Lookup {
   std::chrono::seconds ttl() const {
     std::chrono::seconds least = kMaxTtl;
     for (const auto& reply : replies) {
-      if (reply && !reply->addresses.empty()) least = std::min(least, reply->ttl);
+      if (counts(reply)) least = std::min(least, reply->ttl);
     }
     return least;
   }
@@ -151,7 +166,8 @@ struct Resolver::Core : std::enable_shared_from_this<Core> {
   }
 
   void settle(const std::shared_ptr<Lookup>& lookup, Family family, DnsReply reply) {
-    if (!reply.addresses.empty() && !lookup->first_addresses) lookup->first_addresses = steady_clock::now();
+    const bool usable = !reply.addresses.empty() && lookup->is_for_the_name(reply);
+    if (usable && !lookup->first_addresses) lookup->first_addresses = steady_clock::now();
     lookup->replies.at(family == Family::kV6 ? 0 : 1) = std::move(reply);
     if (lookup->done()) finish(*lookup);
     for (auto* waiter : lookup->waiters) waiter->cancel();

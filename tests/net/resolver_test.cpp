@@ -228,6 +228,22 @@ TEST_F(ResolverTest, AServerThatFailsIsPassedOverForTheNext) {
   EXPECT_NE(broken.reason.find("SERVFAIL"), std::string::npos) << broken.reason;
 }
 
+TEST_F(ResolverTest, ASearchDomainCompletesAShortName) {
+  std::ofstream(dir_ / "resolv.conf") << "search corp.test\n";
+  stub_.set("intranet.corp.test", {.v4 = {"192.0.2.1"}, .v6 = {"2001:db8::1"}});
+  auto resolver = make();
+  EXPECT_EQ(text(resolve(resolver, "intranet")), (std::vector<std::string>{"2001:db8::1", "192.0.2.1"}));
+}
+
+TEST_F(ResolverTest, ASearchDomainAddsNoAddressesOfSomebodyElse) {
+  std::ofstream(dir_ / "resolv.conf") << "search wildcard.test\n";
+  stub_.set("only4.test", {.v4 = {"192.0.2.1"}});
+  stub_.set("only4.test.wildcard.test", {.v6 = {"2001:db8::bad"}});
+  auto resolver = make();
+  EXPECT_EQ(text(resolve(resolver, "only4.test")), std::vector<std::string>{"192.0.2.1"});
+  EXPECT_EQ(stub_.questions("only4.test.wildcard.test"), 1) << "or this test shows nothing";
+}
+
 TEST_F(ResolverTest, MayBeDestroyedWhileLookupsRun) {
   stub_.set("name.test", {.silent = true});
   async::TaskGroup group(io_.get_executor(), [](const std::string&, std::exception_ptr) {});
