@@ -61,6 +61,7 @@ std::string valid_text(const Document& document) {
   if (read_tree(tree, faults)) interpret(tree, Values::kUnwritten, faults);
   if (!faults.empty()) {
     std::vector<std::string> labels;
+    labels.reserve(document.services.size());
     for (const auto& service : document.services) labels.push_back(service.label());
     throw common::UsageError(faults.lines(labels));
   }

@@ -26,6 +26,7 @@ void Faults::add(std::uint32_t position, std::string sentence, std::optional<std
 template <typename Line>
 std::string Faults::joined(const Line& line) const {
   std::vector<const Fault*> sorted;
+  sorted.reserve(faults_.size());
   for (const auto& fault : faults_) sorted.push_back(&fault);
   std::sort(sorted.begin(), sorted.end(), [](const Fault* left, const Fault* right) {
     return left->position != right->position ? left->position < right->position : left < right;

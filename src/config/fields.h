@@ -85,6 +85,7 @@ class Fields {
   template <typename Reader, std::size_t N>
   static std::vector<std::string_view> names_of(const std::array<Key<Reader>, N>& keys) {
     std::vector<std::string_view> names;
+    names.reserve(N);
     for (const auto& key : keys) names.push_back(key.name);
     return names;
   }

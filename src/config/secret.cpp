@@ -22,9 +22,9 @@ std::filesystem::path find(const std::string& named, const std::filesystem::path
   const auto home = expand_home(named);
   if (!home)
     throw common::UsageError(fmt::format("the home folder of {} is not known; write the whole path", in_quotes(named)));
-  const std::filesystem::path path(*home);
+  std::filesystem::path path(*home);
   if (path.is_absolute()) return path;
-  const auto beside = config_file.parent_path() / path;
+  auto beside = config_file.parent_path() / path;
   if (is_there(beside) || path.has_parent_path()) return beside;
   const auto credentials = environment_variable("CREDENTIALS_DIRECTORY");
   if (!credentials || credentials->empty()) return beside;

@@ -38,13 +38,23 @@ std::string listing(const std::filesystem::path& folder) {
   return fmt::format("{}", fmt::join(names, " "));
 }
 
+namespace {
+
+// NOLINTBEGIN(concurrency-mt-unsafe): these tests run on one thread
+void set(const std::string& name, const char* value) {
+  value == nullptr ? ::unsetenv(name.c_str()) : ::setenv(name.c_str(), value, 1);
+}
+// NOLINTEND(concurrency-mt-unsafe)
+
+}  // namespace
+
 ScopedVariable::ScopedVariable(std::string name, const char* value)
     : name_(std::move(name)), before_(environment_variable(name_)) {
-  value == nullptr ? ::unsetenv(name_.c_str()) : ::setenv(name_.c_str(), value, 1);
+  set(name_, value);
 }
 
 ScopedVariable::~ScopedVariable() {
-  before_ ? ::setenv(name_.c_str(), before_->c_str(), 1) : ::unsetenv(name_.c_str());
+  set(name_, before_ ? before_->c_str() : nullptr);
 }
 
 }  // namespace monitor::config::test

@@ -9,7 +9,7 @@
 namespace monitor::config {
 namespace {
 
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 class Read : public testing::Test {
@@ -138,6 +138,7 @@ TEST_F(Read, ListsServicesInTheOrderOfTheTables) {
       "  - {url: 'http://a.example/', method: GET, regex: a}\n"
       "  - {url: 'http://a.example/1', method: GET}\n");
   std::vector<std::string> order;
+  order.reserve(document.services.size());
   for (const auto& service : document.services)
     order.push_back(service.url + service.method + service.regex.value_or(""));
   EXPECT_THAT(order, testing::ElementsAre("http://a.example/1GET", "http://a.example/GETa", "http://a.example/GETz",

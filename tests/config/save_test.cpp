@@ -17,8 +17,7 @@
 namespace monitor::config {
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 using test::error_of;
 using test::listing;
 using test::mode_of;

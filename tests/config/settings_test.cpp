@@ -12,8 +12,7 @@
 namespace monitor::config {
 namespace {
 
-using std::chrono_literals::operator""s;
-using std::chrono_literals::operator""h;
+using namespace std::chrono_literals;
 using test::ScopedVariable;
 using testing::AllOf;
 using testing::ElementsAre;
