@@ -135,7 +135,8 @@ TEST(Response, TrailersChunkHeadersAndExtensionsHaveLimits) {
   EXPECT_EQ(Read(start + "1;" + std::string(std::size_t{1} << 20, 'x'), false, kLimit, 4096).outcome(),
             Outcome::kHeaderLimit);
   std::string chunks;
-  for (int i = 0; i < 1000; ++i) chunks += "1;" + std::string(50, 'x') + "\r\ny\r\n";
+  const std::string chunk = "1;" + std::string(50, 'x') + "\r\ny\r\n";
+  for (int i = 0; i < 1000; ++i) chunks += chunk;
   const Read extensions(start + chunks, false, kLimit, 4096);
   EXPECT_EQ(extensions.outcome(), Outcome::kHeaderLimit);
   EXPECT_NE(extensions.reason().find("extensions"), std::string::npos) << extensions.reason();

@@ -182,7 +182,9 @@ BlackHole::BlackHole(const std::string& address, std::uint16_t port) : listener_
   for (bool full = false; !full;) {
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     waiting_.push_back(descriptor);
-    ::connect(descriptor, reinterpret_cast<const sockaddr*>(&where), sizeof where);
+    if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&where), sizeof where) != 0 && errno != EINPROGRESS) {
+      throw std::system_error(errno, std::generic_category(), "a test's black hole");
+    }
     pollfd ready{descriptor, POLLOUT, 0};
     constexpr int kAnswerMs = 100;  // loopback answers at once or not at all
     full = ::poll(&ready, 1, kAnswerMs) == 0;
