@@ -33,7 +33,7 @@ struct Document {
   std::optional<IntervalLimits> interval_limits;
   std::optional<bool> worker_agent, worker_exporter, worker_collector;
   std::optional<std::string> keep_exported, local_retention, local_max_size, remote_retention, stop_grace, dns_cache;
-  std::vector<probe::Service> services;  ///< sorted as the tables show them: by url+method+check_regex+regex
+  std::vector<probe::Service> services;  ///< sorted as the tables show them: by the text url+method+check_regex+regex
 };
 
 /// Puts `services` into the order of the tables, in which NUMBERs count; done by every function here that saves.
@@ -47,14 +47,17 @@ Document read(const std::filesystem::path& file);
 std::size_t find_service(const Document& document, const std::string& number_or_name);
 
 /// Writes a new file (0600, its folder 0700 if it has to be made). Throws common::UsageError if the file exists, unless
-/// `force`.
+/// `force`, or if the document breaks a rule (one line per fault, `SERVICE: sentence`); common::Error if it cannot be
+/// written.
 void create(const Document& document, bool force);
 
 /// Reads `file` under its lock, lets `change` edit the document, validates what came out, and saves it atomically
-/// (beside it, fsync, rename, fsync of the folder). Anything thrown leaves the file untouched.
+/// (beside it, fsync, rename, fsync of the folder); returns what was saved. Throws as read() and create() do, and
+/// common::Error if another process holds the lock for 10 s or an editor saved the file meanwhile. Anything thrown
+/// leaves the file untouched.
 Document update(const std::filesystem::path& file, const std::function<void(Document&)>& change);
 
-/// Deletes the file under its lock.
+/// Deletes the file (a link itself, not what it points to) under its lock. Throws common::UsageError if there is none.
 void remove(const std::filesystem::path& file);
 
 }  // namespace monitor::config
