@@ -2,9 +2,6 @@
 
 #include <utility>
 
-#include <boost/asio/error.hpp>
-#include <boost/system/system_error.hpp>
-
 #include "common/log.h"
 #include "exporter/remote_schema.h"
 
@@ -48,7 +45,7 @@ awaitable<void> Maintenance::pass() {
   } catch (const common::Error& error) {
     problem = error.what();
   }
-  if (closed_) throw boost::system::system_error(boost::asio::error::operation_aborted);
+  if (closed_) co_return;
   next_ = clock_.steady() + (again_soon ? std::chrono::nanoseconds(kSoon) : std::chrono::nanoseconds(kPeriod));
   const bool failed = !problem.empty();
   if (failed && !failing_) log::warning("partitions in PostgreSQL are not maintained for now: {}", problem);

@@ -1,5 +1,6 @@
 #include "exporter/postgres.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fcntl.h>
 #include <libpq-fe.h>
@@ -8,8 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 #include <fmt/format.h>
-#include <pqxx/pqxx>
 
 namespace monitor::exporter {
 namespace {
@@ -64,15 +66,13 @@ std::string connection_string(const Settings& settings) {
   return out;
 }
 
-/// One line, without libpq's prefix and without any secret of the URI.
+/// One line, without libpq's prefix, its guesses (lines that begin with a tab), or any secret of the URI.
 std::string cleaned(std::string_view text, const std::vector<std::string>& secrets) {
   std::string out;
-  for (const char c : text) {
-    if (c != '\n') {
-      out += c;
-    } else if (!out.empty() && out.back() != '\n') {
-      out += "; ";
-    }
+  while (!text.empty()) {
+    const auto line = text.substr(0, text.find('\n'));
+    if (!line.starts_with('\t')) out.append(line) += "; ";
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
   }
   while (out.ends_with(' ') || out.ends_with(';')) out.pop_back();
   for (const std::string_view prefix : {"ERROR:  ", "FATAL:  "}) {
@@ -111,68 +111,76 @@ std::string connect_advice(const std::string& text) {
   return {};
 }
 
-/// Our two exceptions for whatever libpqxx throws.
-template <typename Work>
-auto translated(const std::vector<std::string>& secrets, Work work) {
-  try {
-    return work();
-  } catch (const pqxx::broken_connection& error) {
-    // What libpqxx 6.4 trips over when it looks at the answer that did not come hides why it did not come.
-    const auto text = cleaned(error.what(), secrets);
-    if (text.find("client encoding") == std::string::npos)
-      throw Unavailable("the connection to PostgreSQL broke: " + text);
-    throw Unavailable("the connection to PostgreSQL was ended by the server, or by the network");
-  } catch (const pqxx::in_doubt_error&) {
-    throw Unavailable("the connection to PostgreSQL broke during a commit, which is sent again");
-  } catch (const pqxx::serialization_failure& error) {
-    throw Refused("40001", cleaned(error.what(), secrets));
-  } catch (const pqxx::deadlock_detected& error) {
-    throw Refused("40P01", cleaned(error.what(), secrets));
-  } catch (const pqxx::transaction_rollback& error) {
-    throw Refused("40000", cleaned(error.what(), secrets));
-  } catch (const pqxx::sql_error& error) {
-    if (error.sqlstate().empty()) {
-      throw Unavailable("the connection to PostgreSQL broke: " + cleaned(error.what(), secrets));
-    }
-    throw Refused(error.sqlstate(), cleaned(error.what(), secrets));
-  } catch (const std::exception& error) {
-    throw Unavailable("the session with PostgreSQL failed: " + cleaned(error.what(), secrets));
-  }
+using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
+using Answer = std::unique_ptr<PGresult, decltype(&PQclear)>;
+
+std::string field_of(const PGresult* answer, int field) {
+  const char* text = PQresultErrorField(answer, field);
+  return text == nullptr ? "" : text;
 }
 
-Rows rows_of(const pqxx::result& result) {
-  Rows rows;
-  rows.reserve(result.size());
-  for (const auto& row : result) {
-    auto& out = rows.emplace_back();
-    out.reserve(row.size());
-    for (const auto& field : row) {
-      out.push_back(field.is_null() ? std::nullopt : std::optional<std::string>(field.c_str()));
+/// libpq and not libpqxx: 6.4 leaks the answer of every statement that meets a broken connection, hides why it broke
+/// behind "could not obtain client encoding", and would mend a session by itself with its settings gone.
+Rows checked(PGconn* connection, Answer answer, const std::vector<std::string>& secrets) {
+  const auto status = PQresultStatus(answer.get());
+  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+    Rows rows(static_cast<std::size_t>(PQntuples(answer.get())));
+    const int columns = PQnfields(answer.get());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const int row = static_cast<int>(i);
+      rows[i].reserve(static_cast<std::size_t>(columns));
+      for (int j = 0; j < columns; ++j) {
+        const bool null = PQgetisnull(answer.get(), row, j) != 0;
+        rows[i].push_back(null ? std::nullopt : std::optional<std::string>(PQgetvalue(answer.get(), row, j)));
+      }
     }
+    return rows;
   }
-  return rows;
+  const auto sqlstate = field_of(answer.get(), PG_DIAG_SQLSTATE);
+  if (sqlstate.empty() || PQstatus(connection) != CONNECTION_OK) {
+    throw Unavailable("the connection to PostgreSQL broke: " + cleaned(PQerrorMessage(connection), secrets));
+  }
+  // The primary message alone: the detail quotes the row, which has no place in a log line.
+  throw Refused(sqlstate, cleaned(field_of(answer.get(), PG_DIAG_MESSAGE_PRIMARY), secrets));
 }
 
-class PqxxTransaction final : public Transaction {
+class PqTransaction final : public Transaction {
  public:
-  PqxxTransaction(pqxx::connection& connection, const std::vector<std::string>& secrets, const std::string& settings)
-      : secrets_(secrets), work_(translated(secrets, [&] { return std::make_unique<pqxx::work>(connection); })) {
-    run(settings);
+  PqTransaction(PGconn* connection, const std::vector<std::string>& secrets, const std::string& settings)
+      : connection_(connection), secrets_(secrets) {
+    run("BEGIN; " + settings);
   }
+  ~PqTransaction() override {
+    if (!committed_) PQclear(PQexec(connection_, "ROLLBACK"));
+  }
+  PqTransaction(const PqTransaction&) = delete;
+  PqTransaction& operator=(const PqTransaction&) = delete;
+
   Rows run(const std::string& sql) override {
-    return translated(secrets_, [&] { return rows_of(work_->exec(sql)); });
+    return checked(connection_, Answer(PQexec(connection_, sql.c_str()), &PQclear), secrets_);
   }
   Rows run(const std::string& sql, const std::vector<std::string>& parameters) override {
-    return translated(secrets_,
-                      [&] { return rows_of(work_->exec_params(sql, pqxx::prepare::make_dynamic_params(parameters))); });
+    std::vector<const char*> values;
+    values.reserve(parameters.size());
+    for (const auto& parameter : parameters) values.push_back(parameter.c_str());
+    return checked(connection_,
+                   Answer(PQexecParams(connection_, sql.c_str(), static_cast<int>(values.size()), nullptr,
+                                       values.data(), nullptr, nullptr, 0),
+                          &PQclear),
+                   secrets_);
   }
   void commit() override {
-    translated(secrets_, [&] { work_->commit(); });
+    Answer answer(PQexec(connection_, "COMMIT"), &PQclear);
+    const std::string tag = PQcmdStatus(answer.get());
+    checked(connection_, std::move(answer), secrets_);
+    committed_ = true;
+    if (tag != "COMMIT") throw Unavailable("PostgreSQL rolled the transaction back instead of committing it");
   }
 
  private:
+  PGconn* connection_;
   const std::vector<std::string>& secrets_;
-  std::unique_ptr<pqxx::work> work_;
+  bool committed_ = false;
 };
 
 /// Where a copy is safe on several machines the operator may ask for more than `on`; never is it less.
@@ -186,54 +194,40 @@ std::string settings_sql(const Limits& limits) {
       limits.lock.count(), limits.statement.count());
 }
 
-class PqxxSession final : public Session {
+class PqSession final : public Session {
  public:
-  PqxxSession(const Settings& settings, const Limits& limits, Breaker& breaker)
-      : secrets_(secrets_of(settings)), settings_sql_(settings_sql(limits)), breaker_(breaker) {
-    connect(connection_string(settings));
-    breaker_.watch(connection_->sock());
+  PqSession(const Settings& settings, const Limits& limits, Breaker& breaker)
+      : secrets_(secrets_of(settings)),
+        settings_sql_(settings_sql(limits)),
+        breaker_(breaker),
+        connection_(PQconnectdb(connection_string(settings).c_str()), &PQfinish) {
+    if (PQstatus(connection_.get()) != CONNECTION_OK) {
+      const auto text = cleaned(PQerrorMessage(connection_.get()), secrets_);
+      throw Unavailable("PostgreSQL cannot be reached: " + text + connect_advice(text));
+    }
+    PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);  // it would write to stderr
+    breaker_.watch(PQsocket(connection_.get()));
   }
-  ~PqxxSession() override {
-    breaker_.watch(-1);
-    quiet_.reset();
-  }
-  PqxxSession(const PqxxSession&) = delete;
-  PqxxSession& operator=(const PqxxSession&) = delete;
+  ~PqSession() override { breaker_.watch(-1); }
+  PqSession(const PqSession&) = delete;
+  PqSession& operator=(const PqSession&) = delete;
 
   std::unique_ptr<Transaction> begin() override {
-    return std::make_unique<PqxxTransaction>(*connection_, secrets_, settings_sql_);
+    return std::make_unique<PqTransaction>(connection_.get(), secrets_, settings_sql_);
   }
-  std::string server_encoding() override { return begin()->run("SHOW server_encoding").at(0).at(0).value_or(""); }
+  std::string server_encoding() override {
+    const char* encoding = PQparameterStatus(connection_.get(), "server_encoding");
+    return encoding == nullptr ? "" : encoding;
+  }
   std::string where() override {
-    return translated(secrets_, [&] {
-      const char* host = connection_->hostname();
-      return fmt::format("{}:{}/{}", host == nullptr ? "localhost" : host, connection_->port(), connection_->dbname());
-    });
+    return fmt::format("{}:{}/{}", PQhost(connection_.get()), PQport(connection_.get()), PQdb(connection_.get()));
   }
 
  private:
-  void connect(const std::string& settings) {
-    try {
-      connection_ = std::make_unique<pqxx::connection>(settings);
-    } catch (const std::exception& error) {
-      const auto text = cleaned(error.what(), secrets_);
-      throw Unavailable("PostgreSQL cannot be reached: " + text + connect_advice(text));
-    }
-    // libpqxx 6.4 otherwise reconnects by itself when BEGIN meets a dead connection, and the breaker would then watch
-    // the wrong socket.
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wdeprecated-declarations"
-    connection_->inhibit_reactivation(true);
-#pragma clang diagnostic pop
-    connection_->set_verbosity(pqxx::connection_base::terse);  // a row's content has no place in a log line
-    quiet_ = std::make_unique<pqxx::quiet_errorhandler>(*connection_);
-  }
-
   std::vector<std::string> secrets_;
   std::string settings_sql_;
   Breaker& breaker_;
-  std::unique_ptr<pqxx::connection> connection_;
-  std::unique_ptr<pqxx::quiet_errorhandler> quiet_;
+  Connection connection_;
 };
 
 }  // namespace
@@ -265,7 +259,7 @@ void Breaker::trip_for_good() {
 std::unique_ptr<Session> Session::open(const std::string& uri, const Limits& limits, Breaker& breaker) {
   Settings settings = read_uri(uri);
   add_defaults(settings, limits);
-  return std::make_unique<PqxxSession>(settings, limits, breaker);
+  return std::make_unique<PqSession>(settings, limits, breaker);
 }
 
 Link::Link(boost::asio::any_io_executor io, std::string uri, Limits limits)
@@ -276,6 +270,7 @@ Link::~Link() {
 }
 
 boost::asio::awaitable<void> Link::connect() {
+  check_open();
   co_await async::offload(pool_, [this] {
     drop();
     session_ = Session::open(uri_, limits_, breaker_);
@@ -283,6 +278,7 @@ boost::asio::awaitable<void> Link::connect() {
 }
 
 boost::asio::awaitable<void> Link::disconnect() {
+  check_open();
   co_await async::offload(pool_, [this] { drop(); });
 }
 
@@ -291,7 +287,12 @@ void Link::drop() {
   session_.reset();
 }
 
+void Link::check_open() const {
+  if (closed_) throw boost::system::system_error(boost::asio::error::operation_aborted);
+}
+
 void Link::close() {
+  closed_ = true;
   breaker_.trip_for_good();
   pool_.join();
 }

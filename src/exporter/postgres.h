@@ -99,9 +99,10 @@ class Link {
   /// Destroys the session, on its thread. Never throws.
   boost::asio::awaitable<void> disconnect();
   /// `work(Session&)` on the link's thread, within Limits::call. Whatever it throws other than Refused ends the session
-  /// with it: a session that broke once would be mended in silence by libpqxx 6.4, with its settings gone.
+  /// with it: one that broke once is never used again.
   template <typename Work>
   boost::asio::awaitable<std::invoke_result_t<Work&, Session&>> call(Work work) {
+    check_open();
     const async::Deadline deadline(io_, limits_.call, [this] { breaker_.trip(); });
     auto guarded = [this, &work] {
       if (!session_) throw Unavailable("there is no session with PostgreSQL");
@@ -127,6 +128,8 @@ class Link {
   void close();
 
  private:
+  /// Throws `operation_aborted` once closed: what is handed to a pool that has ended would wait there for ever.
+  void check_open() const;
   /// On the link's thread.
   void drop();
 
@@ -135,6 +138,7 @@ class Link {
   Limits limits_;
   Breaker breaker_;
   std::unique_ptr<Session> session_;
+  bool closed_ = false;
   boost::asio::thread_pool pool_{1};
 };
 

@@ -21,6 +21,7 @@ class Columns {
   bool empty() const { return rows_ == 0; }
   std::vector<std::string> close() {
     std::vector<std::string> parameters;
+    parameters.reserve(N + 1);
     for (auto& column : columns_) parameters.push_back(column.close());
     return parameters;
   }

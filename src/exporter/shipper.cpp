@@ -195,6 +195,7 @@ awaitable<void> Shipper::bisect(const storage::Batch& batch, storage::Cursor hea
   }
   budget_.spend(bad);
   std::vector<storage::Quarantined> rows;
+  rows.reserve(bad.size());
   for (const auto& row : bad) rows.push_back({batch.results[row.index].seq, row.sqlstate, row.reason});
   if (!rows.empty()) co_await quarantine(std::move(rows));
   const auto rest = co_await write(batch, {{0, 0}, true, head});

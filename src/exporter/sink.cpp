@@ -157,6 +157,7 @@ void Sink::find_definitions(Transaction& transaction, const storage::Batch& batc
   std::map<Fingerprint, const storage::StoredDefinition*> sorted;  // one order for every agent: no deadlock
   for (const auto& definition : batch.definitions) sorted.emplace(definition.fingerprint, &definition);
   std::vector<const storage::StoredDefinition*> wanted;
+  wanted.reserve(sorted.size());
   for (const auto& [fingerprint, definition] : sorted) wanted.push_back(definition);
   std::map<Fingerprint, int> found;
   for (const bool with_known_ids : {true, false}) {
