@@ -242,8 +242,10 @@ TEST(Store, ShowsAReadableView) {
 
 TEST(Store, KeepsAPassedCheckWithinSeventyBytes) {
   Stored stored;
+  constexpr int kServices = 300;
   std::vector<Definition> services;
-  for (int i = 0; i < 300; ++i) services.push_back(test::definition_named("service" + std::to_string(i)));
+  services.reserve(kServices);
+  for (int i = 0; i < kServices; ++i) services.push_back(test::definition_named("service" + std::to_string(i)));
   const auto ids = stored.wait(stored.store().define(services));
   stored.add(1);
   const auto before = stored.store().size_bytes();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
@@ -117,6 +118,8 @@ class Stored {
   std::filesystem::path file_;
   ManualClock clock_;
   boost::asio::io_context io_{1};
+  // The store's thread may let go of the last call's work only now: that must not stop the next call's loop.
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
   std::optional<std::uint64_t> max_size_;
   std::unique_ptr<storage::Store> store_;
   storage::DefinitionId service_ = 0;
