@@ -40,6 +40,7 @@ TEST(Backoff, DoublesToItsCapWithFullJitterAndStartsAgain) {
   double drawn = 1;
   Backoff backoff([&] { return drawn; });
   std::vector<milliseconds> waits;
+  waits.reserve(9);
   for (int i = 0; i < 9; ++i) waits.push_back(backoff.next());
   EXPECT_EQ(waits.front(), milliseconds{500});
   EXPECT_EQ(waits.at(3), milliseconds{4000});
