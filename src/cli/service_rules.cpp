@@ -37,7 +37,7 @@ std::chrono::seconds parse_seconds(std::string_view option, const std::string& t
 
 void require_valid(const probe::Service& service, const config::Document& document, std::size_t index) {
   // What an environment variable will make of the text is known when the configuration is loaded.
-  const bool expands = document.format == config::Format::kYaml && service.url.find("${") != std::string::npos;
+  const bool expands = service.url.find("${") != std::string::npos;
   if (!expands) refuse(probe::refuse_url(service.url));
   refuse(probe::refuse_method(service.method));
   if (!service.name.empty()) refuse(probe::refuse_name(service.name));
