@@ -8,6 +8,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
 namespace monitor::test {
@@ -31,6 +32,8 @@ Value run(boost::asio::io_context& io, boost::asio::awaitable<Value> task,
       done = true;
     });
   }
+  // Without it a pool that finishes its last work just now could stop the io_context that this call has restarted.
+  const auto guard = boost::asio::make_work_guard(io);
   io.restart();
   const auto end = std::chrono::steady_clock::now() + limit;
   while (!done) {
