@@ -65,10 +65,10 @@ function(monitor_library name)
   endif()
 endfunction()
 
-# monitor_tests(NAME [PCH std|asio] [LINKS lib...]): tests/NAME/*_test.cpp as one program; ctest runs each TEST apart,
+# monitor_tests(NAME [PCH std|asio] [POSTGRES] [LINKS lib...]): tests/NAME/*_test.cpp as one program; ctest runs each TEST apart,
 # so that a crash or a hang in one of them names it.
 function(monitor_tests name)
-  cmake_parse_arguments(ARG "" "PCH;TIMEOUT" "LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "POSTGRES" "PCH;TIMEOUT" "LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   if(NOT sources)
     return()
@@ -85,9 +85,13 @@ function(monitor_tests name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
   endif()
+  set(needs)
+  if(ARG_POSTGRES)
+    set(needs FIXTURES_REQUIRED postgres_template ENVIRONMENT MONITOR_POSTGRES_TEMPLATE=${MONITOR_POSTGRES_TEMPLATE})
+  endif()
   gtest_discover_tests(
     ${name}_tests
     TEST_PREFIX "${name}."
     DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${name})
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${name} ${needs})
 endfunction()

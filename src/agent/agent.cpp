@@ -208,6 +208,9 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   const auto lateness = std::chrono::duration_cast<common::Micros>(clock_.steady() - slot.due);
   auto seen = co_await prober_.probe(member.check);
   judge_change(member, seen);
+  log::debug("{}: {} after {:.1f} ms{}{}", member.label, common::name_of(seen.outcome),
+             std::chrono::duration<double, std::milli>(seen.total).count(), seen.reason.empty() ? "" : ": ",
+             seen.reason);
   co_await store_.append(to_result(std::move(seen), member.definition, std::max(lateness, common::Micros{0})));
   ++checks_;
 }

@@ -43,9 +43,9 @@ bool ignored(int number) {
 
 }  // namespace
 
-Signals::Signals(boost::asio::any_io_executor io, std::function<void(const char*)> on_stop,
+Signals::Signals(const boost::asio::any_io_executor& io, std::function<void(const char*)> on_stop,
                  std::function<void()> on_hangup)
-    : set_(std::move(io), SIGINT, SIGTERM), on_stop_(std::move(on_stop)), on_hangup_(std::move(on_hangup)) {
+    : set_(io, SIGINT, SIGTERM), on_stop_(std::move(on_stop)), on_hangup_(std::move(on_hangup)) {
   if (!ignored(SIGHUP)) set_.add(SIGHUP);  // nohup(1) means it
   wait();
 }

@@ -16,7 +16,8 @@ class Signals {
  public:
   /// `on_stop` is called once, with the name of the signal. SIGHUP stops where there is a terminal; under a supervisor
   /// `on_hangup` is called instead.
-  Signals(boost::asio::any_io_executor io, std::function<void(const char*)> on_stop, std::function<void()> on_hangup);
+  Signals(const boost::asio::any_io_executor& io, std::function<void(const char*)> on_stop,
+          std::function<void()> on_hangup);
 
  private:
   void wait();

@@ -4,9 +4,9 @@
 
 namespace monitor::async {
 
-Deadline::Deadline(boost::asio::any_io_executor executor, std::chrono::milliseconds limit,
+Deadline::Deadline(const boost::asio::any_io_executor& executor, std::chrono::milliseconds limit,
                    std::function<void()> on_expiry)
-    : timer_(std::move(executor), limit) {
+    : timer_(executor, limit) {
   timer_.async_wait(
       [alive = alive_, expired = expired_, on_expiry = std::move(on_expiry)](const boost::system::error_code& error) {
         if (error || !*alive) return;

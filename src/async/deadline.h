@@ -14,7 +14,8 @@ namespace monitor::async {
 /// Destroying the deadline in time means that `on_expiry` is not called.
 class Deadline {
  public:
-  Deadline(boost::asio::any_io_executor executor, std::chrono::milliseconds limit, std::function<void()> on_expiry);
+  Deadline(const boost::asio::any_io_executor& executor, std::chrono::milliseconds limit,
+           std::function<void()> on_expiry);
   ~Deadline();
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;

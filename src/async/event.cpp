@@ -10,7 +10,7 @@ namespace monitor::async {
 
 namespace asio = boost::asio;
 
-Event::Event(asio::any_io_executor executor) : timer_(std::move(executor)) {}
+Event::Event(const asio::any_io_executor& executor) : timer_(executor) {}
 
 void Event::notify() {
   raised_ = true;

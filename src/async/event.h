@@ -12,7 +12,7 @@ namespace monitor::async {
 /// Resets itself when a wait takes it. At most one coroutine may wait at a time.
 class Event {
  public:
-  explicit Event(boost::asio::any_io_executor executor);
+  explicit Event(const boost::asio::any_io_executor& executor);
 
   void notify();
   /// True: the event was raised (now or earlier). False: `until` came first. Throws `operation_aborted` as

@@ -25,11 +25,12 @@ std::filesystem::path find(const std::string& named, const std::filesystem::path
   std::filesystem::path path(*home);
   if (path.is_absolute()) return path;
   auto beside = config_file.parent_path() / path;
-  if (is_there(beside) || path.has_parent_path()) return beside;
   const auto credentials = environment_variable("CREDENTIALS_DIRECTORY");
-  if (!credentials || credentials->empty()) return beside;
+  if (path.has_parent_path() || !credentials || credentials->empty()) return beside;
+  // What systemd hands over comes first: the file beside the configuration may be for root alone.
   const auto credential = std::filesystem::path(*credentials) / path;
   if (is_there(credential)) return credential;
+  if (is_there(beside)) return beside;
   throw common::UsageError(fmt::format("the secret {} is neither at {} nor among systemd's credentials in {}",
                                        in_quotes(named), common::escape_controls(beside.native()),
                                        common::escape_controls(*credentials)));

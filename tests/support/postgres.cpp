@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <fstream>
 #include <grp.h>
-#include <libpq-fe.h>
 #include <memory>
 #include <mutex>
 #include <netinet/in.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <libpq-fe.h>
 
 namespace monitor::test {
 namespace {
@@ -138,30 +138,43 @@ timezone = 'America/Caracas'
 datestyle = 'German'
 )";
 
-/// One cluster per test process, copied for each server. Its time zone and date style are odd on purpose: a client
+/// Makes the cluster that every server of a test begins as. Its time zone and date style are odd on purpose: a client
 /// that does not pin its own is seen at once.
+void make_cluster(const fs::path& folder) {
+  const fs::path secret = folder / "secret";
+  std::ofstream(secret) << Postgres::kPassword << '\n';
+  fs::permissions(secret, fs::perms::all & ~(fs::perms::group_write | fs::perms::others_write));
+  run_to_end({(programs() / "initdb").string(), "--pgdata=" + (folder / "data").string(), "--username=monitor",
+              "--pwfile=" + secret.string(), "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"},
+             folder / "log", folder);
+  std::ofstream(folder / "data" / "postgresql.conf", std::ios::app) << kServerSettings;
+}
+
+/// The one that ctest made for all of its tests, or else one of this process's own.
 class Template {
  public:
-  Template() : folder_(make_folder()) {
-    const fs::path secret = folder_ / "secret";
-    std::ofstream(secret) << Postgres::kPassword << '\n';
-    fs::permissions(secret, fs::perms::all & ~(fs::perms::group_write | fs::perms::others_write));
-    run_to_end({(programs() / "initdb").string(), "--pgdata=" + (folder_ / "data").string(), "--username=monitor",
-                "--pwfile=" + secret.string(), "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"},
-               folder_ / "log", folder_);
-    std::ofstream(folder_ / "data" / "postgresql.conf", std::ios::app) << kServerSettings;
+  Template() {
+    const char* shared = std::getenv("MONITOR_POSTGRES_TEMPLATE");  // NOLINT(concurrency-mt-unsafe): nobody changes it
+    if (shared != nullptr && fs::exists(fs::path(shared) / "data")) {
+      data_ = fs::path(shared) / "data";
+      return;
+    }
+    own_ = make_folder();
+    make_cluster(own_);
+    data_ = own_ / "data";
   }
   ~Template() {
     std::error_code ignored;
-    fs::remove_all(folder_, ignored);
+    if (!own_.empty()) fs::remove_all(own_, ignored);
   }
   Template(const Template&) = delete;
   Template& operator=(const Template&) = delete;
 
-  fs::path data() const { return folder_ / "data"; }
+  const fs::path& data() const { return data_; }
 
  private:
-  fs::path folder_;
+  fs::path own_;
+  fs::path data_;
 };
 
 const Template& cluster_template() {
@@ -206,6 +219,13 @@ Answer run_sql(PGconn* session, const std::string& sql) {
 }
 
 }  // namespace
+
+void Postgres::make_template(const fs::path& where) {
+  fs::remove_all(where);
+  const auto made = make_folder();
+  make_cluster(made);
+  fs::rename(made, where);
+}
 
 bool Postgres::available() {
   return !programs().empty();

@@ -27,6 +27,9 @@ class Postgres {
   Postgres(const Postgres&) = delete;
   Postgres& operator=(const Postgres&) = delete;
 
+  /// Makes the cluster that servers are copied from, so that a whole run of ctest makes it once; `where` is replaced.
+  static void make_template(const std::filesystem::path& where);
+
   /// Whether this machine has the server's programs.
   static bool available();
 
