@@ -34,6 +34,7 @@ constexpr seconds kStallAfter{45};
 /// What the last export attempt may take at the stop, and what a PostgreSQL that hangs is waited for before it.
 constexpr milliseconds kLastExport{3000};
 constexpr seconds kExporterPatience{2};
+constexpr seconds kLastPatience{2};
 /// What a row of a passed check costs here, and in PostgreSQL with both indexes.
 constexpr std::uint64_t kLocalRowBytes = 70;
 constexpr std::uint64_t kRemoteRowBytes = 190;
@@ -72,7 +73,6 @@ class Daemon {
   async::Event agent_ended_, exporter_ended_;
   bool exporter_runs_ = false;
   bool stopping_ = false;
-  bool closed_ = false;
   int status_ = EXIT_SUCCESS;
 };
 
@@ -211,7 +211,6 @@ asio::awaitable<void> Daemon::stop_in_order() {
   co_await store_tasks_.join();
   const auto committed = store_->health().committed;
   co_await store_->close();
-  closed_ = true;
   log::info("Stopped: {} results committed since the start.", committed);
   io_.stop();
 }
@@ -289,11 +288,8 @@ int Daemon::run() {
       [] { log::warning("SIGHUP: the configuration is read at the start only; restart to apply a change."); });
   start();
   io_.run();
-  if (exporter_runs_ || !closed_) {
-    // A library call hangs on its own thread. The local database is closed, so nothing is lost by not waiting for it.
-    log::stop();
-    std::_Exit(closed_ ? status_ : EXIT_FAILURE);
-  }
+  // The local database is closed, so nothing is lost by not waiting for a call that hangs in libpq or the resolver.
+  leave_within(kLastPatience, status_);
   return status_;
 }
 

@@ -2,6 +2,7 @@
 // process.
 #pragma once
 
+#include <chrono>
 #include <functional>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -11,6 +12,9 @@ namespace monitor::app {
 
 /// The exit status after a second signal.
 inline constexpr int kExitForced = 130;
+
+/// Ends the process with `status` if it still lives after `patience`.
+void leave_within(std::chrono::seconds patience, int status);
 
 class Signals {
  public:

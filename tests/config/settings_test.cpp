@@ -142,6 +142,8 @@ TEST_F(Load, ReadsABareNameFromTheCredentialsFolder) {
   EXPECT_THAT(error_of_text("external_database_uri_file: other\n"), HasSubstr("systemd's credentials"));
   EXPECT_THAT(error_of_text("external_database_uri_file: sub/dsn\n"), HasSubstr("no such secret file"));
   test::write_file(folder_ / "dsn", "postgresql://beside/db");
+  EXPECT_EQ(load_text("external_database_uri_file: dsn\n").exporter.uri, kUri) << "what systemd hands over comes first";
+  std::filesystem::remove(credentials / "dsn");
   EXPECT_EQ(load_text("external_database_uri_file: dsn\n").exporter.uri, "postgresql://beside/db");
 }
 

@@ -105,7 +105,7 @@ TEST_F(Lifecycle, ALongRestIsRememberedButAShortServiceStartsAtOnceAgain) {
   }
 }
 
-TEST_F(Lifecycle, StderrClosedOrFullNeverStopsThePolling) {
+TEST_F(Lifecycle, AClosedStderrNeverStopsThePolling) {
   services(5, "/");
   Child monitor(
       {.command = {"/bin/sh", "-c", "exec " + std::string{MONITOR_BINARY} + " start -vvvvv --yes 2>&- >/dev/null"},
@@ -113,6 +113,19 @@ TEST_F(Lifecycle, StderrClosedOrFullNeverStopsThePolling) {
   EXPECT_TRUE(eventually([&] { return results() > 10; }));
   monitor.signal(SIGTERM);
   EXPECT_EQ(monitor.wait(), 0);
+}
+
+TEST_F(Lifecycle, AFullLogPipeNeverStopsThePollingOrTheStop) {
+  services(300, "/");
+  // Nobody reads the pipe: it is full after 64 KiB, which is some 600 checks at this level of logging.
+  Child monitor({.command = {"/bin/sh", "-c",
+                             "mkfifo \"$HOME/log\" && exec 3<>\"$HOME/log\" && exec " + std::string{MONITOR_BINARY} +
+                                 " start -vvvvv --yes 2>\"$HOME/log\""},
+                 .environment = {{"HOME", world_.home().string()}}});
+  EXPECT_TRUE(eventually([&] { return results() > 1500; }));
+  monitor.signal(SIGTERM);
+  EXPECT_EQ(monitor.wait(seconds{15}), 0);
+  EXPECT_EQ(world_.local("PRAGMA integrity_check").at(0).at(0), "ok");
 }
 
 /// What systemd would hear.

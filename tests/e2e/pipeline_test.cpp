@@ -148,6 +148,20 @@ TEST_F(Pipeline, WhatHasArrivedIsPurgedAndTheRestIsKept) {
   EXPECT_EQ(postgres_.value("SELECT max(seq) - min(seq) + 1 FROM monitoring_results"), seen);
 }
 
+TEST_F(Pipeline, APostgresThatHangsHoldsUpNeitherThePollingNorTheStop) {
+  write_config();
+  postgres_.pause();  // the kernel still accepts connections for it
+  auto monitor = world_.start();
+  ASSERT_TRUE(eventually([&] {
+    return std::filesystem::exists(world_.database()) &&
+           world_.local_number("SELECT count(*) FROM results") > 2 * services_;
+  })) << monitor->err();
+  monitor->signal(SIGTERM);
+  EXPECT_EQ(monitor->wait(seconds{15}), 0) << monitor->err();
+  postgres_.resume();
+  EXPECT_EQ(world_.local("PRAGMA integrity_check").at(0).at(0), "ok");
+}
+
 TEST_F(Pipeline, EachWorkerGoesOnWithoutTheOthers) {
   write_config("workers: {agent: true, exporter: false, collector: false}\n");
   auto agent_alone = world_.start();
