@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fcntl.h>
-#include <libpq-fe.h>
 #include <map>
 #include <string_view>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
+#include <libpq-fe.h>
 
 namespace monitor::exporter {
 namespace {

@@ -24,12 +24,15 @@ class Check {
   const std::string& request() const { return request_; }
   /// Null unless the service asks for the regex to be checked.
   const Regex* regex() const { return regex_.get(); }
+  /// Puts host and port back as they were typed where a `${NAME}` gave part of them: reasons are stored and logged.
+  void conceal(std::string& sentence) const;
   bool is_head() const { return head_; }
   std::chrono::seconds timeout() const { return timeout_; }
   std::size_t body_limit() const { return body_limit_; }
 
  private:
   net::Url url_;
+  std::string typed_;  ///< host and port as typed; empty where no `${NAME}` is in them
   net::SharedAddresses literal_;
   std::string request_;
   std::shared_ptr<const Regex> regex_;

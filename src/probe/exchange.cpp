@@ -161,6 +161,7 @@ void Exchange::conclude() {
 
 void Exchange::fail(Outcome outcome, std::string reason) {
   seen_.outcome = outcome;
+  check_.conceal(reason);
   seen_.reason = std::move(reason);
 }
 

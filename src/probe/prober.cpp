@@ -56,6 +56,7 @@ class RealProber final : public Prober {
     if (!trouble.empty()) {
       seen.outcome = common::Outcome::kLocalResource;
       seen.reason = fmt::format("the check of {} could not be carried out: {}", check->url().endpoint(), trouble);
+      check->conceal(seen.reason);
     }
     co_return seen;
   }

@@ -389,6 +389,15 @@ TEST_F(ProberTest, LocalhostMeansWhicheverAnswers) {
   EXPECT_EQ(seen.remote_address, "127.0.0.1");
 }
 
+TEST_F(ProberTest, WhatTheEnvironmentGaveIsInNoReason) {
+  auto what = service("http://s3cret.missing.test:8443/x");
+  what.url = "http://${TENANT}.missing.test:${PORT}/x";
+  const auto seen = probe(what);
+  EXPECT_EQ(seen.outcome, Outcome::kDnsNxdomain);
+  EXPECT_THAT(seen.reason, testing::Not(testing::HasSubstr("s3cret")));
+  EXPECT_THAT(seen.reason, testing::HasSubstr("${TENANT}.missing.test"));
+}
+
 TEST_F(ProberTest, NamesFailInTheirOwnWays) {
   dns_.set("servfail.test", {.rcode = 2});
   dns_.set("silent.test", {.silent = true});
