@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <boost/system/system_error.hpp>
+#include <gmock/gmock.h>
 
 #include "async/event.h"
 #include "async/task_group.h"
