@@ -119,17 +119,12 @@ void create(const Document& document, bool force) {
   Document sorted = document;
   sort_services(sorted);
   const auto text = valid_text(sorted);
-  const auto real = real_file(document.file);
+  const auto real = real_file_to_make(document.file);
   make_folder_of(real);
   const FileLock lock(real);
-  std::error_code error;
-  const auto status = std::filesystem::status(real, error);
-  const auto shown = common::escape_controls(document.file.native());
-  if (std::filesystem::exists(status) && !force) {
-    throw common::UsageError(fmt::format("{}: there is a configuration already; --force overwrites it", shown));
-  }
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-    throw common::UsageError(fmt::format("{}: this is not a regular file; name another one with --config-path", shown));
+  if (std::error_code error; !force && std::filesystem::exists(real, error)) {
+    throw common::UsageError(fmt::format("{}: there is a configuration already; --force overwrites it",
+                                         common::escape_controls(document.file.native())));
   }
   replace_file(real, text);
 }
@@ -157,11 +152,11 @@ void remove(const std::filesystem::path& file) {
         "{}: {}", shown,
         std::filesystem::exists(status) ? "this is not a regular file" : "there is no configuration to delete"));
   }
-  const FileLock lock(real_file(file));
-  if (!std::filesystem::remove(file, error)) {
-    throw common::Error(fmt::format("cannot delete {}: {}; its folder must be writable for whoever does", shown,
-                                    error ? error.message() : "it is gone already"));
-  }
+  const auto real = real_file(file);
+  const FileLock lock(real);
+  // The file first: it is what may hold a password.
+  delete_file(real);
+  if (std::filesystem::is_symlink(std::filesystem::symlink_status(file, error))) delete_file(file);
 }
 
 }  // namespace monitor::config

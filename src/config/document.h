@@ -47,8 +47,8 @@ Document read(const std::filesystem::path& file);
 std::size_t find_service(const Document& document, const std::string& number_or_name);
 
 /// Writes a new file (0600, its folder 0700 if it has to be made). Throws common::UsageError if the file exists, unless
-/// `force`, or if the document breaks a rule (one line per fault, `SERVICE: sentence`); common::Error if it cannot be
-/// written.
+/// `force`, if it could not be used there (see real_file_to_make()), or if the document breaks a rule (one line per
+/// fault, `SERVICE: sentence`); common::Error if it cannot be written.
 void create(const Document& document, bool force);
 
 /// Reads `file` under its lock, lets `change` edit the document, validates what came out, and saves it atomically
@@ -57,7 +57,8 @@ void create(const Document& document, bool force);
 /// leaves the file untouched.
 Document update(const std::filesystem::path& file, const std::function<void(Document&)>& change);
 
-/// Deletes the file (a link itself, not what it points to) under its lock. Throws common::UsageError if there is none.
+/// Deletes the file under its lock and, where `file` is a link to it, that link. Throws common::UsageError if there is
+/// none, common::Error if it cannot be deleted.
 void remove(const std::filesystem::path& file);
 
 }  // namespace monitor::config

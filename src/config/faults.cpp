@@ -52,8 +52,17 @@ std::string Faults::lines(const std::vector<std::string>& service_labels) const 
   });
 }
 
+std::string without_secret(std::string_view text) {
+  constexpr std::string_view kScheme = "://";
+  const auto equals = text.find('=');
+  const auto scheme = text.find(kScheme);
+  if (equals == std::string_view::npos && scheme == std::string_view::npos) return std::string(text);
+  const auto end = equals < scheme ? equals + 1 : scheme + kScheme.size();
+  return fmt::format("{}{}", text.substr(0, end), end < text.size() ? "…" : "");
+}
+
 std::string in_quotes(std::string_view text) {
-  return fmt::format("\"{}\"", common::escape_controls(common::storable(text, kQuotedBytes)));
+  return fmt::format("\"{}\"", common::escape_controls(common::storable(without_secret(text), kQuotedBytes)));
 }
 
 std::string at(const std::filesystem::path& file, Place place, std::string_view sentence) {

@@ -37,7 +37,10 @@ class Faults {
   std::size_t more_ = 0;
 };
 
-/// A piece of the file as a sentence quotes it: inert in a terminal, and short.
+/// `text` up to its first `=` or `://`, with `…` for what follows: that may be a password typed in the wrong place.
+std::string without_secret(std::string_view text);
+
+/// What a person typed, as a sentence quotes it: inert in a terminal, short, and without_secret().
 std::string in_quotes(std::string_view text);
 
 /// `FILE:LINE:COLUMN: sentence`.

@@ -4,11 +4,14 @@
 
 #include "common/text.h"
 #include "common/units.h"
+#include "config/reader.h"
 #include "config/scalar.h"
 #include "config/suggest.h"
 
 namespace monitor::config {
 namespace {
+
+constexpr std::size_t kQuotedScalarBytes = 64;
 
 bool is_scalar(Kind kind) {
   return kind == Kind::kPlain || kind == Kind::kText;
@@ -46,13 +49,18 @@ std::string_view noun(Kind kind) {
   }
 }
 
+Fields::Fields(const Tree& tree, Values values, Faults& faults)
+    : tree_(tree), values_(values), expands_(format_of(tree.source()) == Format::kYaml), faults_(faults) {}
+
 void Fields::wrong_type(Index value, std::string_view wanted) {
   const auto kind = tree_.kind(value);
   // YAML's place for an empty value is that of whatever comes next.
   const Index place = kind == Kind::kNull ? value - 1 : value;
   std::string is(noun(kind));
   if (kind == Kind::kText) is = "the text " + in_quotes(tree_.text(value));
-  if (kind == Kind::kPlain) is = common::escape_controls(tree_.text(value).substr(0, 64));
+  if (kind == Kind::kPlain) {
+    is = common::escape_controls(common::storable(without_secret(tree_.text(value)), kQuotedScalarBytes));
+  }
   fault(place, fmt::format("{} is {}; it must be {}", key_of(value), is, wanted));
 }
 
@@ -123,7 +131,12 @@ std::optional<std::uint64_t> Fields::size_within(Index value, std::string_view t
   return std::nullopt;
 }
 
+std::string Fields::without_variables(std::string_view typed) const {
+  return expands_ ? expand(typed, hidden_variable).text : std::string(typed);
+}
+
 std::optional<Expansion> Fields::expanded(Index value, std::string_view typed) {
+  if (!expands_) return Expansion{std::string(typed), {}, {}};
   auto expansion = expand(typed, values_ == Values::kExpanded ? environment_variable : hidden_variable);
   if (!expansion.fault.empty()) {
     fault(value, fmt::format("{}: {}", key_of(value), expansion.fault));

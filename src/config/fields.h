@@ -31,7 +31,7 @@ class Fields {
   using Seconds = std::chrono::seconds;
   static constexpr Index kAbsent = 0;  ///< the root is nobody's value
 
-  Fields(const Tree& tree, Values values, Faults& faults) : tree_(tree), values_(values), faults_(faults) {}
+  Fields(const Tree& tree, Values values, Faults& faults);
 
  protected:
   const Tree& tree() const { return tree_; }
@@ -54,6 +54,10 @@ class Fields {
   std::optional<Seconds> duration_within(Index value, std::string_view text, Seconds low, Seconds high);
   std::optional<std::uint64_t> size_within(Index value, std::string_view text, std::uint64_t low, std::uint64_t high);
 
+  /// Whether `${NAME}` in `typed` stands for a variable: in YAML. JSON is what it says.
+  bool names_variable(std::string_view typed) const { return expands_ && typed.find("${") != std::string_view::npos; }
+  /// `typed` with `***` for every `${NAME}`: a secret that is left stands in the file itself.
+  std::string without_variables(std::string_view typed) const;
   /// `typed` with `${NAME}` expanded. Nothing also where it is not to be judged now, because it holds a `${NAME}`.
   std::optional<Expansion> expanded(Index value, std::string_view typed);
   std::optional<std::string> expanded_text(Index value, std::string_view typed);
@@ -94,6 +98,7 @@ class Fields {
 
   const Tree& tree_;
   const Values values_;
+  const bool expands_;
   Faults& faults_;
   std::optional<std::size_t> service_;
 };

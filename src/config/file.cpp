@@ -19,6 +19,7 @@ namespace {
 
 constexpr mode_t kPrivateFile = 0600;
 constexpr mode_t kPrivateFolder = 0700;
+constexpr mode_t kKeptMode = kPrivateFile | S_IRGRP;
 
 class Descriptor {
  public:
@@ -63,13 +64,16 @@ std::filesystem::path beside(const std::filesystem::path& file, std::string_view
                            ::geteuid()));
 }
 
+void refuse_owner(const std::filesystem::path& file, std::string_view what, const struct stat& status) {
+  if (status.st_uid == 0 || status.st_uid == ::geteuid()) return;
+  refuse(file, fmt::format("{} belongs to user {}; it must belong to root or to user {}, who runs this", what,
+                           status.st_uid, ::geteuid()));
+}
+
 void refuse_status(const std::filesystem::path& file, std::string_view what, const struct stat& status,
                    std::size_t limit) {
   if (!S_ISREG(status.st_mode)) refuse(file, fmt::format("{} is not a regular file", what));
-  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
-    refuse(file, fmt::format("{} belongs to user {}; it must belong to root or to user {}, who runs this", what,
-                             status.st_uid, ::geteuid()));
-  }
+  refuse_owner(file, what, status);
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     refuse(file,
            fmt::format("{} may be written by others than its owner (mode {:04o}); take that away with: chmod go-w "
@@ -120,7 +124,7 @@ std::optional<struct stat> status_of(const std::filesystem::path& file) {
   fail("look at", file, errno, kNothingChanged);
 }
 
-/// Owner and group of the old file; of its mode, what the group may read.
+/// Owner and group of the old file; of its mode, what the owner may read and write and the group may read.
 void take_over(int descriptor, const struct stat& old, const std::filesystem::path& file) {
   struct stat made{};
   if (::fstat(descriptor, &made) != 0) fail("look at", file, errno, kNothingChanged);
@@ -129,7 +133,7 @@ void take_over(int descriptor, const struct stat& old, const std::filesystem::pa
     fail(fmt::format("keep owner {} and group {} of", old.st_uid, old.st_gid), file, errno,
          fmt::format("{}; run this as root or as that owner", kNothingChanged));
   }
-  if (::fchmod(descriptor, kPrivateFile | (old.st_mode & S_IRGRP)) != 0) {
+  if (::fchmod(descriptor, old.st_mode & kKeptMode) != 0) {
     fail("set the mode of", file, errno, kNothingChanged);
   }
 }
@@ -170,6 +174,32 @@ std::filesystem::path real_file(const std::filesystem::path& file) {
   return real;
 }
 
+std::filesystem::path real_file_to_make(const std::filesystem::path& file) {
+  const auto real = real_file(file);
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (std::filesystem::is_directory(status) || !file.has_filename() || !real.has_filename()) {
+    refuse(file, "this names a folder; name a file in it with --config-path");
+  }
+  if (status.type() == std::filesystem::file_type::not_found &&
+      std::filesystem::is_symlink(std::filesystem::symlink_status(file, error))) {
+    refuse(file,
+           "this is a link to a file that is not there; remove the link, or name another file with --config-path");
+  }
+  if (!std::filesystem::exists(status)) return real;
+  if (!std::filesystem::is_regular_file(status)) {
+    refuse(file, "this is not a regular file; name another one with --config-path");
+  }
+  if (const auto old = status_of(real)) refuse_owner(file, "the file that is there", *old);
+  return real;
+}
+
+void delete_file(const std::filesystem::path& file) {
+  if (::unlink(file.c_str()) != 0) {
+    fail("delete", file, errno, "its folder must be writable for whoever deletes it");
+  }
+}
+
 FileLock::FileLock(const std::filesystem::path& real, std::chrono::milliseconds wait) : path_(beside(real, ".lock")) {
   constexpr std::chrono::milliseconds kStep{10};
   for (auto waited = kStep.zero();; waited += kStep) {
@@ -204,8 +234,10 @@ void make_folder_of(const std::filesystem::path& file) {
   std::error_code error;
   if (std::filesystem::is_directory(folder, error)) return;
   if (folder.has_parent_path() && folder != folder.root_path()) make_folder_of(folder);
-  if (::mkdir(folder.c_str(), kPrivateFolder) != 0 && errno != EEXIST) {
-    fail("make the folder", folder, errno, "nothing is written");
+  if (::mkdir(folder.c_str(), kPrivateFolder) == 0) return;
+  const int number = errno;
+  if (!std::filesystem::is_directory(folder, error)) {
+    fail("make the folder", folder, number, "nothing is written");
   }
 }
 

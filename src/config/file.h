@@ -25,6 +25,13 @@ FileText read_file(const std::filesystem::path& file, std::string_view what, std
 /// The file that `file` is or, through symbolic links, stands for.
 std::filesystem::path real_file(const std::filesystem::path& file);
 
+/// The same for a file that is to be made or replaced. Throws common::UsageError: a folder, a link to nothing, not a
+/// regular file, or one that read_file() would refuse for its owner, which a save keeps.
+std::filesystem::path real_file_to_make(const std::filesystem::path& file);
+
+/// A link itself, not what it leads to. Throws common::Error.
+void delete_file(const std::filesystem::path& file);
+
 inline constexpr std::chrono::milliseconds kLockWait{10'000};
 
 /// Holds `.<name>.lock` beside a file. The lock file is gone again when nobody holds it.
@@ -45,7 +52,8 @@ class FileLock {
 void make_folder_of(const std::filesystem::path& file);
 
 /// Writes `text` to `.<name>.new` beside `real`, syncs it, renames it over `real` and syncs the folder. A new file is
-/// 0600; an existing one keeps its owner, its group and what the group may read. Under a FileLock. Throws common::Error
+/// 0600; an existing one keeps its owner, its group, what the owner may read and write and what the group may read;
+/// nobody gains a right. Under a FileLock. Throws common::Error
 /// with the old file untouched and nothing left beside it.
 void replace_file(const std::filesystem::path& real, std::string_view text);
 

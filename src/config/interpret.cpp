@@ -18,6 +18,13 @@ constexpr std::chrono::seconds kLongestRetention = std::chrono::days{36500};
 constexpr std::uint64_t kSmallestDatabase = 16ULL << 20;  // the write-ahead log and the ballast need some of it
 constexpr std::uint64_t kLargestDatabase = 1ULL << 50;
 
+constexpr std::string_view kUriAsFile =
+    "external_database_uri_file holds a URI where a file's name belongs; that is a URI: use external_database_uri";
+
+bool is_uri(const std::string& text) {
+  return text.find("://") != std::string::npos || (!text.empty() && !exporter::refuse_uri(text));
+}
+
 class Interpreter : private Fields {
  public:
   using Fields::Fields;
@@ -61,7 +68,7 @@ class Interpreter : private Fields {
     const auto text = text_or_null(value);
     if (!text) return;
     document().external_database_uri = *text;
-    const auto shown = expand(*text, hidden_variable).text;
+    const auto shown = without_variables(*text);
     out_.holds_secret = exporter::masked_uri(shown) != shown;
     auto expansion = expanded(value, *text);
     if (!expansion || expansion->text.empty()) return;
@@ -74,10 +81,12 @@ class Interpreter : private Fields {
     if (!text) return;
     document().external_database_uri_file = *text;
     out_.uri_file_position = tree().position(value);
+    if (is_uri(*text)) return fault(value, std::string(kUriAsFile));
     auto name = expanded_text(value, *text);
     if (!name) return;
     if (name->empty())
       return fault(value, "external_database_uri_file is empty; write a file's name, or remove the key");
+    if (is_uri(*name)) return fault(value, std::string(kUriAsFile));
     out_.external_database_uri_file = std::move(*name);
   }
 

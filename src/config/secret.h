@@ -13,9 +13,9 @@ struct Secret {
   bool others_may_read = false;
 };
 
-/// Reads `named`: as it is if absolute (or below `~`), else beside the configuration `config_file`; a bare name that is
-/// not there is looked up in `$CREDENTIALS_DIRECTORY`. Throws common::UsageError: none of these, or a file that is not
-/// safe or larger than 64 KiB. No sentence holds what the file says.
+/// Reads `named`: as it is if absolute (or below `~`), else beside the configuration `config_file`; a bare name comes
+/// from `$CREDENTIALS_DIRECTORY` if it is there. Throws common::UsageError: none of these, or a file that is not safe
+/// or larger than 64 KiB. No sentence holds what the file says.
 Secret read_secret(const std::string& named, const std::filesystem::path& config_file);
 
 }  // namespace monitor::config

@@ -87,7 +87,7 @@ class ServiceReader : private Fields {
     const auto text = text_or_null(value);
     if (!text) return;
     service().name = *text;
-    if (text->find("${") != std::string::npos) {
+    if (names_variable(*text)) {
       return fault(value, "a name is stored with every result, so it takes no ${…}; write the name itself");
     }
     if (auto why = probe::refuse_name(*text)) fault(value, *why);
@@ -96,7 +96,7 @@ class ServiceReader : private Fields {
   void read_url(Index value) {
     auto text = text_of(value);
     if (!text) return;
-    if (!out_.holds_secret) out_.holds_secret = holds_password(expand(*text, hidden_variable).text);
+    if (!out_.holds_secret) out_.holds_secret = holds_password(without_variables(*text));
     service().url = std::move(*text);
     auto expansion = expanded(value, service().url);
     if (!expansion) return;

@@ -14,7 +14,6 @@
 namespace monitor::config {
 namespace {
 
-constexpr std::string_view kDefaultDatabase = "~/.monitoring/local-database.sqlite3";
 constexpr std::string_view kDefaultFile = "~/.monitoring/monitoring-config";
 
 std::filesystem::path in_home(const std::string& path) {
@@ -50,7 +49,7 @@ void read_uri_file(const Interpretation& in, const std::filesystem::path& file, 
 
 void fill_storage(const Interpretation& in, Settings& out) {
   out.storage.max_size = in.local_max_size;
-  out.storage.path = in_home(in.local_database_path.empty() ? std::string(kDefaultDatabase) : in.local_database_path);
+  out.storage.path = in_home(in.local_database_path.empty() ? std::string(kDefaultLocalPath) : in.local_database_path);
   if (out.storage.path.is_absolute()) return;
   out.storage.path = std::filesystem::absolute(out.storage.path);
   out.warnings.push_back(fmt::format(

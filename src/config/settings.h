@@ -14,6 +14,9 @@
 
 namespace monitor::config {
 
+/// Where results are kept when the file does not say it.
+inline constexpr const char* kDefaultLocalPath = "~/.monitoring/local-database.sqlite3";
+
 struct Settings {
   std::filesystem::path file;  ///< where it was read from
   agent::Options agent;

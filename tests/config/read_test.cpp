@@ -210,6 +210,8 @@ TEST_F(Read, FindsAServiceByNumberOrName) {
     EXPECT_THAT(message, HasSubstr("there are 3, numbered from 0 to 2"));
     EXPECT_THAT(message, HasSubstr("monitor config services show --numbered"));
   }
+  EXPECT_THAT(test::error_of([&] { find_service(document, "http://u:hunter2@a.example/"); }),
+              testing::AllOf(HasSubstr("\"http://…\""), testing::Not(HasSubstr("hunter2"))));
   EXPECT_THAT(test::error_of([] { find_service(Document{}, "0"); }), HasSubstr("there is none yet"));
 }
 

@@ -114,9 +114,12 @@ class Random {
   Document document(Format format) {
     Document out;
     out.format = format;
+    // In JSON it would be a text like any other, and judged as one.
+    const auto variable = [&](const char* name, const char* value) { return format == Format::kYaml ? name : value; };
     out.local_database_path = coin() ? "/tmp/" + text() : one_of("", "~/x", "${HOME}/y", "x");
     if (coin()) {
-      out.external_database_uri = one_of("", "postgresql://u:p%20w@h/db", "${URI}", "host=h password='a b # c'");
+      out.external_database_uri =
+          one_of("", "postgresql://u:p%20w@h/db", "postgresql://u:${X}@h/db", "host=h password='a b # c'");
     } else {
       out.external_database_uri_file = maybe("/run/" + text());
     }
@@ -126,12 +129,12 @@ class Random {
     out.worker_agent = maybe_boolean();
     out.worker_exporter = maybe_boolean();
     out.worker_collector = maybe_boolean();
-    out.keep_exported = maybe(one_of("0", "1h", "90 s", "${KEEP}"));
+    out.keep_exported = maybe(one_of("0", "1h", "90 s", variable("${KEEP}", "2h")));
     out.local_retention = maybe(one_of("60", "1m", "365d"));
     out.local_max_size = maybe(one_of("16 MiB", "10GiB", "1073741824"));
     out.remote_retention = maybe(one_of("1d", "86400"));
     out.stop_grace = maybe(one_of("0s", "5", "5m"));
-    out.dns_cache = maybe(one_of("ttl", "off", "${X}"));
+    out.dns_cache = maybe(one_of("ttl", "off", variable("${X}", "ttl")));
     for (std::size_t i = below(6); i > 0; --i) out.services.push_back(service(i));
     sort_services(out);
     return out;

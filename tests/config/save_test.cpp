@@ -200,7 +200,7 @@ TEST_F(Save, LeavesTheFileAsItIsWhenTheChangeThrows) {
 
 TEST_F(Save, KeepsWhatTheGroupMayDoAndTakesAwayWhatOthersMay) {
   for (const auto& [before, after] :
-       {std::pair<mode_t, mode_t>{0640, 0640}, {0644, 0640}, {0600, 0600}, {0604, 0600}}) {
+       {std::pair<mode_t, mode_t>{0640, 0640}, {0644, 0640}, {0600, 0600}, {0604, 0600}, {0440, 0440}, {0444, 0440}}) {
     write(kText, before);
     update(file_, [](Document& document) { document.dns_cache = "off"; });
     EXPECT_EQ(mode_of(file_), after);
@@ -355,6 +355,60 @@ TEST_F(Save, DeletesTheFileAndLeavesNothing) {
   EXPECT_EQ(listing(folder_.path()), "");
   EXPECT_THAT(error_of([&] { config::remove(file_); }), HasSubstr("no configuration to delete"));
   EXPECT_THAT(error_of([&] { config::remove(folder_.path()); }), HasSubstr("not a regular file"));
+}
+
+TEST_F(Save, DeletesWhatALinkLeadsToAndTheLink) {
+  std::filesystem::create_directory(folder_ / "real");
+  test::write_file(folder_ / "real/target", kText);
+  std::filesystem::create_symlink("real/target", file_);
+  config::remove(file_);
+  EXPECT_EQ(listing(folder_.path()), "real");
+  EXPECT_EQ(listing(folder_ / "real"), "");
+}
+
+TEST_F(Save, LeavesALinkToNothingAlone) {
+  std::filesystem::create_symlink("missing", file_);
+  std::filesystem::create_symlink("missing", folder_ / "folder");
+  for (const bool force : {false, true}) {
+    Document document;
+    document.file = file_;
+    EXPECT_THAT(error_of([&] { create(document, force); }), HasSubstr("a link to a file that is not there"));
+    document.file = folder_ / "folder/config";
+    EXPECT_THAT(error_of([&] { create(document, force); }), HasSubstr("cannot make the folder"));
+  }
+  EXPECT_THAT(error_of([&] { config::remove(file_); }), HasSubstr("no configuration to delete"));
+  EXPECT_TRUE(std::filesystem::is_symlink(file_));
+  EXPECT_EQ(listing(folder_.path()), "config folder");
+}
+
+TEST_F(Save, CreatesNothingWhereAFolderIsNamed) {
+  for (const auto& path : {folder_ / "new/", folder_ / "new/.", folder_ / "new/..", folder_.path(), folder_ / "."}) {
+    for (const bool force : {false, true}) {
+      Document document;
+      document.file = path;
+      EXPECT_THAT(error_of([&] { create(document, force); }), HasSubstr("this names a folder")) << path;
+    }
+  }
+  EXPECT_EQ(listing(folder_.path()), "");
+}
+
+TEST_F(Save, OverwritesNoFileOfAnotherUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  write();
+  ASSERT_EQ(::chown(file_.c_str(), 12345, 0), 0);
+  Document document;
+  document.file = file_;
+  EXPECT_THAT(error_of([&] { create(document, true); }), HasSubstr("belongs to user 12345"));
+  EXPECT_EQ(test::text_of(file_), kText);
+}
+
+TEST_F(Save, KeepsDollarsInJsonAsTheyAre) {
+  write(R"({"services": []})");
+  update(file_, [](Document& document) {
+    document.local_database_path = "/tmp/${x";
+    add_service(document, "http://a.example/${?$${b}");
+  });
+  EXPECT_THAT(test::text_of(file_), AllOf(HasSubstr("\"/tmp/${x\""), HasSubstr("\"http://a.example/${?$${b}\"")));
 }
 
 TEST_F(Save, SaysThatThereIsNothingToChange) {

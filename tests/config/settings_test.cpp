@@ -97,10 +97,56 @@ TEST_F(Load, ExpandsVariablesAndKeepsTheTypedText) {
   EXPECT_EQ(service.regex, "^${2}$");
 }
 
-TEST_F(Load, ExpandsVariablesInJsonToo) {
-  const ScopedVariable host("MONITOR_TEST_HOST", "a.example");
-  const auto settings = load_text(R"({"services": [{"url": "http://${MONITOR_TEST_HOST}/", "interval_sec": 60}]})");
-  EXPECT_EQ(settings.agent.services[0].target, "http://a.example/");
+TEST_F(Load, TakesJsonLiterally) {
+  const ScopedVariable set("MONITOR_TEST_HOST", "a.example");
+  const ScopedVariable unset("MONITOR_TEST_UNSET", nullptr);
+  const auto settings =
+      load_text(R"({"local_database_path": "/tmp/${MONITOR_TEST_HOST}/$${x", "external_database_uri": )"
+                R"("postgresql://u:${MONITOR_TEST_UNSET}@h/db", "services": [{"url": )"
+                R"("http://a.example/${MONITOR_TEST_HOST}?a=${MONITOR_TEST_UNSET}&b=$${", "interval_sec": 60}, )"
+                R"({"url": "http://b.example/", "name": "${x}", "interval_sec": 60}]})");
+  EXPECT_EQ(settings.storage.path, "/tmp/${MONITOR_TEST_HOST}/$${x");
+  EXPECT_EQ(settings.exporter.uri, "postgresql://u:${MONITOR_TEST_UNSET}@h/db");
+  ASSERT_EQ(settings.agent.services.size(), 2U);
+  EXPECT_EQ(settings.agent.services[0].target, "http://a.example/${MONITOR_TEST_HOST}?a=${MONITOR_TEST_UNSET}&b=$${");
+  EXPECT_EQ(settings.agent.services[1].name, "${x}");
+}
+
+TEST_F(Load, TakesAVariablesNameInJsonForThePasswordItIs) {
+  const auto warned = ElementsAre(AllOf(HasSubstr("config: "), HasSubstr("chmod o-r")));
+  EXPECT_THAT(load_text(R"({"external_database_uri": "postgresql://u:${X}@h/db"})", 0644).warnings, warned);
+  EXPECT_THAT(load_text(R"({"services": [{"url": "http://u:${X}@a.example/", "timeout": 1}]})", 0644).warnings, warned);
+}
+
+TEST_F(Load, RefusesAUriWhereTheNameOfItsFileBelongs) {
+  const ScopedVariable token("MONITOR_TEST_TOKEN", "postgresql://u:hunter2@h/db");
+  for (const auto* value : {"postgresql://u:hunter2@h/db", "'postgresql://u:hunter2${MONITOR_TEST_TOKEN}@h/db'",
+                            "'${MONITOR_TEST_TOKEN}'", "host=h password=hunter2", "https://u:hunter2@h/"}) {
+    EXPECT_THAT(error_of_text(std::string("external_database_uri_file: ") + value + "\n"),
+                AllOf(HasSubstr("config:1:29: "), HasSubstr("that is a URI: use external_database_uri"),
+                      Not(HasSubstr("hunter2"))));
+  }
+}
+
+TEST_F(Load, RepeatsNoSecretThatStandsInTheWrongPlace) {
+  const std::string uri = "postgresql://u:hunter2@h/db";
+  for (const auto& text : std::vector<std::string>{
+           "'" + uri + "': 1\n",
+           "'password=hunter2': 1\n",
+           "keep_exported: " + uri + "\n",
+           "local_max_size: '" + uri + "'\n",
+           "dns_cache: " + uri + "\n",
+           "workers: '" + uri + "'\n",
+           "workers: {agent: " + uri + "}\n",
+           "interval_limits: " + uri + "\n",
+           "interval_limits: {min: '" + uri + "'}\n",
+           "services: [{url: 'http://a/', method: '" + uri + "'}]\n",
+           "services: [{url: 'http://a/', timeout: " + uri + "}]\n",
+           "services: [{url: 'http://a/', name: '" + uri + "'}, {url: 'http://b/', name: '" + uri + "'}]\n",
+       }) {
+    EXPECT_THAT(error_of_text(text), AllOf(HasSubstr("config:1:"), Not(HasSubstr("hunter2")))) << text;
+  }
+  EXPECT_THAT(error_of_text("dns_cache: " + uri + "\n"), HasSubstr("\"postgresql://…\""));
 }
 
 TEST_F(Load, RefusesAVariableThatIsNotSet) {
