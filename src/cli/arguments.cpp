@@ -5,6 +5,7 @@
 #include <CLI/App.hpp>
 
 #include "common/text.h"
+#include "config/faults.h"
 
 namespace monitor::cli {
 
@@ -46,9 +47,7 @@ std::vector<std::string> prepared(const std::vector<std::string>& arguments,
 }
 
 std::string quotable(const std::string& argument) {
-  const std::size_t end = std::min(argument.find('='), argument.find("://"));
-  if (end == std::string::npos) return common::escape_controls(argument);
-  return common::escape_controls(argument.substr(0, end)) + "…";
+  return common::escape_controls(config::without_secret(argument));
 }
 
 }  // namespace monitor::cli

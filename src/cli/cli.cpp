@@ -40,12 +40,25 @@ std::string reached(const CLI::App& app) {
   return commands.empty() ? app.get_name() : fmt::format("{} {}", app.get_name(), reached(*commands.front()));
 }
 
+/// Whether the arguments ended in a group of commands without naming one of them.
+bool lacks_command(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? app.get_require_subcommand_min() > 0 : lacks_command(*commands.front());
+}
+
 /// CLI11's sentence for a wrong command line; where it would repeat arguments, they are freed of secrets first.
 std::string sentence(const CLI::App& root, const CLI::ParseError& error) {
-  const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
-  if (extras == nullptr) return error.what();
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr) return quotable(error.what());
+  const auto extras = root.remaining(true);
+  const bool lacking = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && lacks_command(root);
+  const bool unexpected_ones = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr || lacking;
+  if (!unexpected_ones || extras.empty()) return error.what();
+  const auto command = std::ranges::find_if(extras, [](const auto& extra) { return !extra.starts_with('-'); });
+  if (lacking && command != extras.end()) {
+    return fmt::format("`{}` has no command \"{}\"", reached(root), quotable(*command));
+  }
   std::vector<std::string> unexpected;
-  for (const auto& argument : root.remaining(true)) unexpected.push_back(quotable(argument));
+  for (const auto& argument : extras) unexpected.push_back(quotable(argument));
   return fmt::format("not expected here: {}", fmt::join(unexpected, " "));
 }
 

@@ -12,13 +12,13 @@
 #include "cli/views.h"
 #include "cli/warnings.h"
 #include "common/error.h"
+#include "common/text.h"
 #include "config/document.h"
+#include "config/file.h"
 #include "config/settings.h"
 
 namespace monitor::cli {
 namespace {
-
-constexpr const char* kDefaultLocalPath = "~/.monitoring/local-database.sqlite3";
 
 struct CreateArguments {
   std::optional<std::string> config_path, uri, local_path;
@@ -42,13 +42,17 @@ struct ValidateArguments {
 int create_config(Console& console, const CreateArguments& arguments) {
   config::Document document;
   document.file = config_file(arguments.config_path);
-  document.local_database_path = arguments.local_path.value_or(kDefaultLocalPath);
+  document.local_database_path = arguments.local_path ? local_path(*arguments.local_path) : config::kDefaultLocalPath;
   document.external_database_uri = external_uri(console, arguments.uri);
   config::create(document, arguments.force);
   console.out << fmt::format("The configuration {} has been created. {}\n", shown(document.file),
                              document.external_database_uri
                                  ? "Results are kept in the local database and sent to the external one."
                                  : "Results stay in the local database: no external one is set.");
+  if (arguments.local_path && document.local_database_path != *arguments.local_path) {
+    console.out << fmt::format("The local database is {}, whatever folder monitor is started in.\n",
+                               common::escape_controls(document.local_database_path));
+  }
   return kDone;
 }
 
@@ -66,10 +70,12 @@ int delete_config(Console& console, const DeleteArguments& arguments) {
   if (!std::filesystem::exists(std::filesystem::symlink_status(file, ignored))) {
     throw common::UsageError(fmt::format("there is no configuration at {} to delete", shown(file)));
   }
-  confirm(console, fmt::format("Are you sure want to delete the configuration? Config path: {}", shown(file)),
-          arguments.yes);
+  const bool link = std::filesystem::is_symlink(std::filesystem::symlink_status(file, ignored));
+  const auto which = link ? fmt::format("{}, a link to {}", shown(file), shown(config::real_file(file))) : shown(file);
+  confirm(console, fmt::format("Are you sure want to delete the configuration? Config path: {}", which), arguments.yes);
   config::remove(file);
-  console.out << fmt::format("The configuration {} has been deleted. The databases are as they were.\n", shown(file));
+  console.out << fmt::format("The configuration {} has been deleted{}. The databases are as they were.\n", which,
+                             link ? ", file and link" : "");
   return kDone;
 }
 
@@ -97,7 +103,8 @@ void define_create(CLI::App& config, Choice& choice) {
            "The external database, a PostgreSQL URI. `-` reads it from the standard input, so that a password is in "
            "no process list.");
   add_text(command, "--local-path", arguments->local_path, "PATH",
-           fmt::format("Path to the local SQLite database. Default: {}", kDefaultLocalPath));
+           fmt::format("Path to the local SQLite database; a relative one is written as an absolute one. Default: {}",
+                       config::kDefaultLocalPath));
   add_switch(command, "--force", arguments->force, "Overwrite a configuration that is there already.");
   add_config_path(command, arguments->config_path);
   choose(command, choice, arguments, create_config);

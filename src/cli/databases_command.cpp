@@ -21,7 +21,6 @@ struct ShowArguments {
 struct UpdateArguments {
   std::optional<std::string> config_path, local_path, external_uri;
   bool no_external = false;
-  bool yes = false;
 };
 
 int show_databases(Console& console, const ShowArguments& arguments) {
@@ -35,18 +34,16 @@ int update_databases(Console& console, const UpdateArguments& arguments) {
     throw common::UsageError(
         "there is nothing to update: give at least one of --local-path, --external-uri, --no-external");
   }
+  std::optional<std::string> path;
+  if (arguments.local_path) path = local_path(*arguments.local_path);
   const auto uri = external_uri(console, arguments.external_uri);
   const auto change = [&](config::Document& document) {
-    if (arguments.local_path) document.local_database_path = *arguments.local_path;
+    if (path) document.local_database_path = *path;
     if (!uri && !arguments.no_external) return;
     document.external_database_uri = uri;
     document.external_database_uri_file.reset();
   };
-  const auto file = config_file(arguments.config_path);
-  const auto question = [&file] {
-    return fmt::format("Are you sure want to update the databases? Config path: {}", shown(file));
-  };
-  const auto document = apply(console, {file, change, question}, arguments.yes);
+  const auto document = apply(console, {config_file(arguments.config_path), change, {}}, true);
   console.out << render(databases_table(document, Secrets::kMasked))
               << "The databases have been updated. Restart the application to apply the changes.\n";
   return kDone;
@@ -63,16 +60,16 @@ void define_show(CLI::App& databases, Choice& choice) {
 void define_update(CLI::App& databases, Choice& choice) {
   CLI::App& command = add_command(databases, "update", "Update where results are kept and sent.",
                                   "monitor config databases update --local-path /var/lib/monitor/results.sqlite3\n"
-                                  "printf '%s\\n' \"$URI\" | monitor config databases update --external-uri - --yes\n"
+                                  "printf '%s\\n' \"$URI\" | monitor config databases update --external-uri -\n"
                                   "monitor config databases update --no-external");
   const auto arguments = std::make_shared<UpdateArguments>();
-  add_text(command, "--local-path", arguments->local_path, "PATH", "Path to the local SQLite database.");
+  add_text(command, "--local-path", arguments->local_path, "PATH",
+           "Path to the local SQLite database; a relative one is written as an absolute one.");
   CLI::Option& uri = add_text(command, "--external-uri", arguments->external_uri, "URI",
                               "PostgreSQL to send results to. `-` reads it from the standard input, so that a "
                               "password is in no process list.");
   add_switch(command, "--no-external", arguments->no_external, "Send results nowhere: they stay in the local database.")
       .excludes(&uri);
-  add_yes(command, arguments->yes, "Update without a confirmation prompt.");
   add_config_path(command, arguments->config_path);
   choose(command, choice, arguments, update_databases);
 }

@@ -1,8 +1,12 @@
 #include "cli/paths.h"
 
+#include <algorithm>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "common/error.h"
+#include "config/faults.h"
 #include "config/settings.h"
 
 namespace monitor::cli {
@@ -12,12 +16,29 @@ std::filesystem::path home() {
   return config::default_path().parent_path().parent_path();
 }
 
+void refuse_uri(std::string_view option, const std::string& typed) {
+  if (typed.find("://") == std::string::npos) return;
+  throw common::UsageError(fmt::format("{} names a file, and {} is a URI", option, config::in_quotes(typed)));
+}
+
 }  // namespace
 
 std::filesystem::path config_file(const std::optional<std::string>& typed) {
   if (!typed) return config::default_path();
   if (typed->empty()) throw common::UsageError("--config-path is empty: leave it out, or name a file");
+  refuse_uri("--config-path", *typed);
   return expanded(*typed);
+}
+
+std::string local_path(const std::string& typed) {
+  if (typed.empty()) throw common::UsageError("--local-path is empty: leave it out, or name a file");
+  if (std::ranges::any_of(typed, [](unsigned char c) { return c < 0x20 || c == 0x7F; })) {
+    throw common::UsageError("--local-path holds a control character: name the file without it");
+  }
+  refuse_uri("--local-path", typed);
+  const std::filesystem::path path(typed);
+  if (path.is_absolute() || typed.starts_with('~') || typed.starts_with("${")) return typed;
+  return std::filesystem::absolute(path).lexically_normal().string();
 }
 
 std::filesystem::path expanded(const std::string& text) {

@@ -8,8 +8,12 @@
 namespace monitor::cli {
 
 /// `typed` with a leading `~/` made the home folder, or the default path when nothing was typed. Throws
-/// common::UsageError for an empty text.
+/// common::UsageError for an empty text or a URI.
 std::filesystem::path config_file(const std::optional<std::string>& typed);
+
+/// The local database's path as a command is given it: a relative one made absolute, `~` and `${NAME}` at its beginning
+/// kept. Throws common::UsageError for one that no file can have.
+std::string local_path(const std::string& typed);
 
 /// `text` with a leading `~/` made the home folder.
 std::filesystem::path expanded(const std::string& text);

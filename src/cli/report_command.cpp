@@ -18,6 +18,7 @@
 #include "common/text.h"
 #include "common/units.h"
 #include "config/document.h"
+#include "config/faults.h"
 #include "config/settings.h"
 #include "report/report.h"
 
@@ -34,15 +35,17 @@ struct Arguments {
 /// The local database's path. The whole configuration is expanded only where the path needs it: the variables and
 /// secrets of the daemon's environment are not always those of who asks for a report.
 std::filesystem::path database_of(const config::Document& document) {
-  if (document.local_database_path.find("${") != std::string::npos) return config::load(document.file).storage.path;
-  return expanded(document.local_database_path);
+  const auto& path = document.local_database_path;
+  const bool expands = document.format == config::Format::kYaml && path.find("${") != std::string::npos;
+  if (expands) return config::load(document.file).storage.path;
+  return expanded(path.empty() ? config::kDefaultLocalPath : path);
 }
 
 std::chrono::seconds parse_last(const std::string& text) {
   const auto last = common::parse_duration(text);
   if (last && last->count() > 0) return *last;
-  throw common::UsageError(
-      fmt::format("--last must be a duration such as 90s, 15m, 24h or 7d, and more than nothing, not \"{}\"", text));
+  throw common::UsageError(fmt::format(
+      "--last must be a duration such as 90s, 15m, 24h or 7d, and more than nothing, not {}", config::in_quotes(text)));
 }
 
 /// What is configured and has no result in the window is reported too, with nothing in it.
@@ -78,8 +81,7 @@ std::vector<report::ServiceReport> services_of(const config::Document& document,
   const auto found = std::ranges::find(services, wanted, &report::ServiceReport::service);
   if (found != services.end()) return {*found};
   const auto names = std::views::transform(services, &report::ServiceReport::service);
-  throw common::UsageError(fmt::format("there is no service \"{}\" to report on; there is {}",
-                                       common::escape_controls(wanted),
+  throw common::UsageError(fmt::format("there is no service {} to report on; there is {}", config::in_quotes(wanted),
                                        services.empty() ? "none at all" : fmt::format("{}", fmt::join(names, ", "))));
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/error.h"
+#include "config/faults.h"
 #include "probe/options.h"
 
 namespace monitor::cli {
@@ -30,14 +31,15 @@ std::chrono::seconds parse_seconds(std::string_view option, const std::string& t
   const char* const end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc{} || stopped != end) {
-    throw common::UsageError(fmt::format("{} must be a whole number of seconds, not \"{}\"", option, text));
+    throw common::UsageError(
+        fmt::format("{} must be a whole number of seconds, not {}", option, config::in_quotes(text)));
   }
   return std::chrono::seconds{value};
 }
 
 void require_valid(const probe::Service& service, const config::Document& document, std::size_t index) {
   // What an environment variable will make of the text is known when the configuration is loaded.
-  const bool expands = service.url.find("${") != std::string::npos;
+  const bool expands = document.format == config::Format::kYaml && service.url.find("${") != std::string::npos;
   if (!expands) refuse(probe::refuse_url(service.url));
   refuse(probe::refuse_method(service.method));
   if (!service.name.empty()) refuse(probe::refuse_name(service.name));
@@ -57,8 +59,8 @@ void require_valid(const probe::Service& service, const config::Document& docume
             ? fmt::format("the service \"{}\" is in the configuration already, with the same regex and check: "
                           "change the one that is there, or give one of them a --name",
                           service.label())
-            : fmt::format("a service with the name \"{}\" is in the configuration already: choose another --name",
-                          service.name));
+            : fmt::format("a service with the name {} is in the configuration already: choose another --name",
+                          config::in_quotes(service.name)));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "config/settings.h"
 #include "exporter/options.h"
 #include "probe/options.h"
 
@@ -29,8 +30,10 @@ std::vector<std::string> service_row(const probe::Service& service, Secrets secr
 }  // namespace
 
 Table databases_table(const config::Document& document, Secrets secrets) {
-  return {{"Name", "Value"},
-          {{"Local", document.local_database_path}, {"External", cell(external(document, secrets))}}};
+  const auto& local = document.local_database_path;
+  return {
+      {"Name", "Value"},
+      {{"Local", local.empty() ? config::kDefaultLocalPath : local}, {"External", cell(external(document, secrets))}}};
 }
 
 Table services_table(const config::Document& document, Numbers numbers, Secrets secrets) {

@@ -27,9 +27,9 @@ TEST(Arguments, AnEmptyValueBehindAnEqualsSignStaysAValue) {
 }
 
 TEST(Arguments, AreQuotedWithoutWhatMayBeASecret) {
-  EXPECT_EQ(quotable("postgresql://user:hunter2@host/db"), "postgresql…");
-  EXPECT_EQ(quotable("--external-uri=postgresql://user:hunter2@host/db"), "--external-uri…");
-  EXPECT_EQ(quotable("host=db password=hunter2"), "host…");
+  EXPECT_EQ(quotable("postgresql://user:hunter2@host/db"), "postgresql://…");
+  EXPECT_EQ(quotable("--external-uri=postgresql://user:hunter2@host/db"), "--external-uri=…");
+  EXPECT_EQ(quotable("host=db password=hunter2"), "host=…");
   EXPECT_EQ(quotable("wrong\x1b"), "wrong\\x1b");
 }
 

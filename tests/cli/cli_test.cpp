@@ -52,14 +52,37 @@ TEST_F(CommandLine, PointsToTheHelpOfTheCommandThatWasReached) {
   EXPECT_THAT(run({"config", "services", "add"}).err, HasSubstr("Try `monitor config services add --help`."));
 }
 
+TEST_F(CommandLine, NamesACommandThatThereIsNot) {
+  EXPECT_THAT(run({"nonsense"}).err, StartsWith("monitor: `monitor` has no command \"nonsense\"\n"));
+  EXPECT_THAT(run({"config", "services", "rm", "0"}).err,
+              StartsWith("monitor: `monitor config services` has no command \"rm\"\n"));
+  EXPECT_THAT(run({"config", "--nonsense"}).err, StartsWith("monitor: not expected here: --nonsense\n"));
+  EXPECT_THAT(run({"config"}).err, StartsWith("monitor: A subcommand is required\n"));
+}
+
 TEST_F(CommandLine, RepeatsNoSecretInAnError) {
   const std::string uri = "postgresql://user:hunter2@127.0.0.1/db";
+  must({"config", "create"});
+  must({"config", "services", "add", "http://localhost/1", "GET", "--name", uri, "--quiet"});
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {"config", "create", uri, uri},
            {"config", "create", "--uri=" + uri},
            {"config", "create", "mysql://user:hunter2@127.0.0.1/db"},
            {uri},
            {"config", "show", "password=hunter2"},
+           {"config", uri},
+           {"start", "--yes=" + uri},
+           {"report", "--last", uri},
+           {"config", "show", "--config-path", uri},
+           {"config", "create", "--local-path", uri},
+           {"config", "databases", "update", "--local-path", uri},
+           {"config", "services", "add", "http://localhost/", uri},
+           {"config", "services", "add", uri, "GET"},
+           {"config", "services", "add", "http://localhost/", "GET", "--timeout", uri},
+           {"config", "services", "add", "http://localhost/", "GET", "--interval", uri},
+           {"config", "services", "add", "http://localhost/", "GET", "--name", uri},
+           {"config", "services", "remove", uri + "2"},
+           {"config", "services", "update", uri + "2", "--timeout", "5"},
        }) {
     const auto ended = run(arguments);
     EXPECT_EQ(ended.status, kWrongUsage);

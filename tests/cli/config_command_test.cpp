@@ -112,6 +112,64 @@ TEST_F(ConfigCommand, DeletesWithoutAskingAlsoWhatCannotBeRead) {
   EXPECT_FALSE(std::filesystem::exists(file()));
 }
 
+TEST_F(ConfigCommand, SaysWhichFileALinkWasThatItDeletes) {
+  const auto real = (home_ / "real").string();
+  must({"config", "create", "--config-path", real});
+  std::filesystem::create_directory(file().parent_path());
+  std::filesystem::create_symlink(real, file());
+  const auto deleted = must({"config", "delete"}, "y\n");
+  EXPECT_THAT(deleted.out, HasSubstr("Config path: ~/.monitoring/monitoring-config, a link to ~/real [y/N]: "));
+  EXPECT_THAT(deleted.out, HasSubstr("a link to ~/real has been deleted, file and link."));
+  EXPECT_FALSE(std::filesystem::exists(real));
+  EXPECT_FALSE(std::filesystem::is_symlink(file()));
+}
+
+TEST_F(ConfigCommand, RefusesAFolderAndMakesNone) {
+  const auto folder = (home_ / "new/").string();
+  const auto refused = run({"config", "create", "--config-path", folder});
+  EXPECT_EQ(refused.status, kWrongUsage);
+  EXPECT_THAT(refused.err, HasSubstr("this names a folder"));
+  EXPECT_FALSE(std::filesystem::exists(folder));
+}
+
+TEST_F(ConfigCommand, RefusesALocalPathThatNoFileCanHave) {
+  for (const auto* path : {"", "/tmp/a\nb", "/tmp/\x1b[31m", "/tmp/\x7f"}) {
+    const auto refused = run({"config", "create", "--local-path", path});
+    EXPECT_EQ(refused.status, kWrongUsage);
+    EXPECT_THAT(refused.err, testing::StartsWith("monitor: --local-path "));
+    EXPECT_FALSE(std::filesystem::exists(file()));
+  }
+}
+
+TEST_F(ConfigCommand, WritesARelativeLocalPathAsAnAbsoluteOneAndSaysSo) {
+  const auto whole = (std::filesystem::current_path() / "data/x.sqlite3").string();
+  const auto created = must({"config", "create", "--local-path", "./data/x.sqlite3"});
+  EXPECT_THAT(created.out, HasSubstr("\nThe local database is " + whole + ", "));
+  EXPECT_THAT(bytes(), HasSubstr(whole));
+  EXPECT_EQ(must({"config", "validate"}).err, "");
+  for (const auto* kept : {"~/x.sqlite3", "${DATA}/x.sqlite3", "/tmp/./x.sqlite3"}) {
+    EXPECT_THAT(must({"config", "create", "--force", "--local-path", kept}).out,
+                Not(HasSubstr("The local database is")));
+    EXPECT_THAT(bytes(), HasSubstr(kept));
+  }
+}
+
+TEST_F(ConfigCommand, ShowsTheDefaultPathWhereNoneIsGiven) {
+  write_config("services: []\n");
+  EXPECT_THAT(must({"config", "show"}).out, HasSubstr("|  Local   | ~/.monitoring/local-database.sqlite3 |"));
+}
+
+TEST_F(ConfigCommand, NeverShowsAUriThatStandsWhereAFilesNameBelongs) {
+  write_config("external_database_uri_file: postgresql://me:hunter2@db/x\nservices: []\n");
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"config", "show"}, {"config", "databases", "show"}, {"config", "validate"}, {"start", "--yes"}}) {
+    const auto refused = run(arguments);
+    EXPECT_EQ(refused.status, kWrongUsage);
+    EXPECT_THAT(refused.err, HasSubstr("that is a URI: use external_database_uri"));
+    EXPECT_THAT(refused.out + refused.err, Not(HasSubstr("hunter2")));
+  }
+}
+
 TEST_F(ConfigCommand, ValidatesAndCounts) {
   follow_tutorial();
   const auto valid = must({"config", "validate"});

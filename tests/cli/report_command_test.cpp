@@ -67,6 +67,12 @@ class ReportCommand : public Session {
   }
 };
 
+TEST_F(ReportCommand, LooksAtTheDefaultDatabaseWhereNoneIsGiven) {
+  store_three_and_two_skipped();
+  write_config("services: [{url: 'http://localhost:8000/'}]\n");
+  EXPECT_THAT(must({"report"}).out, HasSubstr("nobody listens there"));
+}
+
 TEST_F(ReportCommand, ShowsEveryServiceAlsoThoseWithoutResults) {
   store_three_and_two_skipped();
   const auto report = must({"report"});
@@ -134,6 +140,8 @@ TEST_F(ReportCommand, NamesTheServicesThereAreWhenOneIsUnknown) {
   EXPECT_EQ(ended.out, "");
   EXPECT_EQ(ended.err, "monitor: there is no service \"wbe\" to report on; there is GET http://localhost:8000/, web\n");
   EXPECT_EQ(run({"report", "--service", "2"}).status, kWrongUsage);
+  EXPECT_THAT(run({"report", "--service", "http://u:hunter2@localhost/"}).err,
+              testing::StartsWith("monitor: there is no service \"http://…\" to report on; "));
 }
 
 TEST_F(ReportCommand, KnowsServicesThatAreNoLongerConfigured) {

@@ -259,5 +259,12 @@ TEST_F(ServicesCommand, KeepsThePredecessorsJson) {
   EXPECT_THAT(bytes(), StartsWith("{"));
 }
 
+TEST_F(ServicesCommand, JudgesADollarInAJsonFileAsWhatItIs) {
+  write_config(R"({"services": []})");
+  EXPECT_EQ(run({"config", "services", "add", "${HOST}/", "GET"}).status, kWrongUsage);
+  must({"config", "services", "add", "http://localhost/${x", "GET"});
+  EXPECT_THAT(bytes(), HasSubstr("http://localhost/${x"));
+}
+
 }  // namespace
 }  // namespace monitor::cli
