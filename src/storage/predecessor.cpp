@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/log.h"
 #include "common/text.h"
 #include "storage/pending.h"
 
@@ -140,6 +141,11 @@ bool is_predecessor(Database& database) {
 }
 
 std::int64_t import_predecessor(Database& from, Definitions& definitions, Writer& writer) {
+  auto files = from.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'");
+  if (auto file = files.query(); file.next()) {
+    common::log::info("Taking over {} results from {}, which is kept as *.original; this may take minutes",
+                      from.integer("SELECT count(*) FROM monitoring WHERE NOT processed"), file.text(0));
+  }
   auto select = from.prepare(
       "SELECT url, method, request_timestamp, regex_check_required, contains_regex, contains_exception, status_code, "
       "response_timestamp, regex, exception, created_at FROM monitoring WHERE NOT processed "
