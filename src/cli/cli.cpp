@@ -58,6 +58,7 @@ std::string sentence(const CLI::App& root, const CLI::ParseError& error) {
     return fmt::format("`{}` has no command \"{}\"", reached(root), quotable(*command));
   }
   std::vector<std::string> unexpected;
+  unexpected.reserve(extras.size());
   for (const auto& argument : extras) unexpected.push_back(quotable(argument));
   return fmt::format("not expected here: {}", fmt::join(unexpected, " "));
 }

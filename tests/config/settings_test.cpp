@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -142,7 +143,7 @@ TEST_F(Load, RepeatsNoSecretThatStandsInTheWrongPlace) {
            "interval_limits: {min: '" + uri + "'}\n",
            "services: [{url: 'http://a/', method: '" + uri + "'}]\n",
            "services: [{url: 'http://a/', timeout: " + uri + "}]\n",
-           "services: [{url: 'http://a/', name: '" + uri + "'}, {url: 'http://b/', name: '" + uri + "'}]\n",
+           fmt::format("services: [{{url: 'http://a/', name: '{0}'}}, {{url: 'http://b/', name: '{0}'}}]\n", uri),
        }) {
     EXPECT_THAT(error_of_text(text), AllOf(HasSubstr("config:1:"), Not(HasSubstr("hunter2")))) << text;
   }
