@@ -47,10 +47,10 @@ class PollingAgent final : public Agent {
         store_(store),
         clock_(clock),
         wake_(io),
-        workers_(io, [](const std::string& name, std::exception_ptr failure) {
-          // Nothing a worker does may throw past its own loop; if it does, that is a bug, and not one to hide.
-          (void)name;
-          std::rethrow_exception(failure);
+        workers_(io, [this](const std::string&, std::exception_ptr failure) {
+          // Nothing a check does may throw; if it does, that is a bug, and run() ends with it.
+          failure_ = std::move(failure);
+          wake_.notify();
         }) {}
 
   asio::awaitable<void> start() override;
@@ -61,6 +61,7 @@ class PollingAgent final : public Agent {
     wake_.notify();
   }
   void cut() override { workers_.cancel(); }
+  void close_books() override;
   Health health() const override;
 
  private:
@@ -71,7 +72,6 @@ class PollingAgent final : public Agent {
   asio::awaitable<void> run_slot(Slot slot);
   void skip(const MissedSlots& missed);
   void judge_change(Member& member, const probe::Observation& seen);
-  common::WallTime wall_of(common::SteadyTime moment) const;
 
   Options options_;
   std::size_t max_running_;
@@ -86,6 +86,7 @@ class PollingAgent final : public Agent {
   std::vector<Slot> ready_;
   std::vector<MissedSlots> missed_;
   common::SteadyTime expected_{};  ///< when the next step should come
+  std::exception_ptr failure_;
   bool stopping_ = false;
   bool exhausted_ = false;
   std::uint64_t checks_ = 0, skipped_ = 0, steps_ = 0;
@@ -150,16 +151,29 @@ common::SteadyTime PollingAgent::step() {
 }
 
 asio::awaitable<void> PollingAgent::run() {
-  co_await start();
-  while (!stopping_) {
+  if (!schedule_) co_await start();
+  while (!stopping_ && !failure_) {
     const auto until = step();
     co_await wake_.wait_until(until);  // a notice before that is the stop
   }
+  if (failure_) workers_.cancel();
   const auto now = clock_.steady();
   for (const auto& slot : std::exchange(waiting_, {})) {
     skip({slot.service, slot.due, std::min(slot.due, now), 1, storage::SkipReason::kStopping});
   }
   co_await workers_.join();
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+void PollingAgent::close_books() {
+  if (!schedule_) return;
+  ready_.clear();
+  missed_.clear();
+  schedule_->take_due(clock_.steady(), true, ready_, missed_);
+  for (auto& missed : missed_) {
+    missed.reason = storage::SkipReason::kStopping;
+    skip(missed);
+  }
 }
 
 void PollingAgent::account_for_missed() {
@@ -217,6 +231,12 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
 
 void PollingAgent::skip(const MissedSlots& missed) {
   skipped_ += static_cast<std::uint64_t>(missed.count);
+  // Both clocks are read once, so that the range is as long on one as on the other.
+  const auto wall = clock_.wall();
+  const auto steady = clock_.steady();
+  const auto wall_of = [&](common::SteadyTime moment) {
+    return wall - std::chrono::duration_cast<common::Micros>(steady - moment);
+  };
   store_.append(storage::Skipped{members_[missed.service].definition, wall_of(missed.first), wall_of(missed.last),
                                  missed.count, missed.reason});
 }
@@ -234,10 +254,6 @@ void PollingAgent::judge_change(Member& member, const probe::Observation& seen) 
   if (verdict == Verdict::kDown && !member.down) log::warning("{} is down: {}", member.label, seen.reason);
   if (verdict != Verdict::kDown && member.down) log::warning("{} is up again.", member.label);
   member.down = verdict == Verdict::kDown;
-}
-
-common::WallTime PollingAgent::wall_of(common::SteadyTime moment) const {
-  return clock_.wall() - std::chrono::duration_cast<common::Micros>(clock_.steady() - moment);
 }
 
 Health PollingAgent::health() const {

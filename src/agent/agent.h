@@ -32,12 +32,14 @@ class Agent {
   virtual boost::asio::awaitable<void> start() = 0;
   /// Sets going what is due now; returns when to come again.
   virtual common::SteadyTime step() = 0;
-  /// start(), then steps until stopped; returns when no check runs any more.
+  /// start() if that was not done, then steps until stopped; returns when no check runs any more.
   virtual boost::asio::awaitable<void> run() = 0;
   /// No new slots from now on. Running checks go on, until cut().
   virtual void stop() = 0;
   /// Cuts the running checks; their slots count as skipped (stopping).
   virtual void cut() = 0;
+  /// After run(): slots due until now count as skipped (stopping). To be called last, before the store closes.
+  virtual void close_books() = 0;
   virtual Health health() const = 0;
 };
 

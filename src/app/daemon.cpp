@@ -39,6 +39,8 @@ constexpr seconds kLastPatience{2};
 constexpr std::uint64_t kLocalRowBytes = 70;
 constexpr std::uint64_t kRemoteRowBytes = 190;
 
+constexpr const char* kStopTask = "stop";
+
 class Daemon {
  public:
   Daemon(const config::Settings& settings, bool notify_systemd);
@@ -102,7 +104,11 @@ Daemon::Daemon(const config::Settings& settings, bool notify_systemd)
       exporter_tasks_(io_.get_executor(), on_failure()),
       collector_tasks_(io_.get_executor(), on_failure()),
       store_tasks_(io_.get_executor(), on_failure()),
-      own_tasks_(io_.get_executor(), on_failure()),
+      own_tasks_(io_.get_executor(),
+                 [this, otherwise = on_failure()](const std::string& name, std::exception_ptr failure) {
+                   otherwise(name, failure);
+                   if (name == kStopTask) io_.stop();  // the orderly stop itself failed
+                 }),
       agent_ended_(io_.get_executor()),
       exporter_ended_(io_.get_executor()) {}
 
@@ -191,7 +197,7 @@ void Daemon::stop(const std::string& why, int status) {
   stopping_ = true;
   systemd_.stopping();
   own_tasks_.cancel();  // the supervisor; what is spawned below comes after
-  own_tasks_.spawn("stop", stop_in_order());
+  own_tasks_.spawn(kStopTask, stop_in_order());
 }
 
 asio::awaitable<void> Daemon::stop_in_order() {
@@ -209,6 +215,7 @@ asio::awaitable<void> Daemon::stop_in_order() {
   co_await collector_tasks_.join();
   store_tasks_.cancel();
   co_await store_tasks_.join();
+  if (agent_) agent_->close_books();
   const auto committed = store_->health().committed;
   co_await store_->close();
   log::info("Stopped: {} results committed since the start.", committed);

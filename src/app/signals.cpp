@@ -1,40 +1,66 @@
 #include "app/signals.h"
 
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
+#include <fcntl.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
+
+#include <boost/asio/buffer.hpp>
 
 namespace monitor::app {
 namespace {
 
-std::int64_t g_first_signal_ms = 0;  // written before the handler that reads it is installed
+constexpr std::int64_t kSameSignalMs = 100;
+constexpr std::int64_t kNever = -1;
+
+// What the handlers use. All of it is set before they are installed, and lock-free.
+std::atomic<std::int64_t> g_first_stop_ms{kNever};
+std::atomic<int> g_pipe{-1};
+std::atomic<bool> g_hangup_stops{false};
+std::atomic<int> g_last_status{EXIT_FAILURE};
 
 std::int64_t steady_ms() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+  return now.tv_sec * std::int64_t{1000} + now.tv_nsec / 1'000'000;
 }
 
-/// timeout(1) and shells send one signal twice, to the process and to its group: what comes so soon is no second wish.
-void exit_at_once(int) {
-  constexpr std::int64_t kSameSignalMs = 100;
-  if (steady_ms() - g_first_signal_ms > kSameSignalMs) ::_exit(kExitForced);
+void tell_io_thread(int number) {
+  const auto byte = static_cast<unsigned char>(number);
+  // A full pipe already holds more signals than anybody has to be told of.
+  if (::write(g_pipe, &byte, 1) < 0) return;
 }
 
-/// From now on a signal ends the process even if the io thread no longer turns.
-void arm_second_signal() {
-  g_first_signal_ms = steady_ms();
+void on_signal(int number) {
+  const int saved = errno;
+  if (number == SIGHUP && !g_hangup_stops) {
+    tell_io_thread(number);
+  } else {
+    auto first = kNever;
+    if (g_first_stop_ms.compare_exchange_strong(first, steady_ms())) {
+      tell_io_thread(number);
+    } else if (steady_ms() - first > kSameSignalMs) {
+      ::_exit(kExitForced);
+    }
+  }
+  errno = saved;
+}
+
+void exit_late(int) {
+  ::_exit(g_last_status);
+}
+
+void handle(int number, void (*handler)(int)) {
   struct sigaction action{};
-  action.sa_handler = exit_at_once;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-}
-
-bool has_terminal() {
-  return ::isatty(STDIN_FILENO) == 1 || ::isatty(STDOUT_FILENO) == 1;
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(number, &action, nullptr);
 }
 
 bool ignored(int number) {
@@ -42,43 +68,56 @@ bool ignored(int number) {
   return ::sigaction(number, nullptr, &current) == 0 && current.sa_handler == SIG_IGN;
 }
 
-int g_last_status = EXIT_FAILURE;  // written before the handler that reads it is installed
+int reading_end() {
+  int ends[2] = {-1, -1};
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot make a pipe for signals");
+  }
+  g_pipe = ends[1];
+  return ends[0];
+}
 
-void exit_late(int) {
-  ::_exit(g_last_status);
+const char* name_of(int number) {
+  if (number == SIGHUP) return "SIGHUP";
+  return number == SIGINT ? "SIGINT" : "SIGTERM";
 }
 
 }  // namespace
 
 void leave_within(std::chrono::seconds patience, int status) {
   g_last_status = status;
-  struct sigaction action{};
-  action.sa_handler = exit_late;
-  ::sigaction(SIGALRM, &action, nullptr);
+  handle(SIGALRM, exit_late);
   ::alarm(static_cast<unsigned>(patience.count()));
 }
 
 Signals::Signals(const boost::asio::any_io_executor& io, std::function<void(const char*)> on_stop,
                  std::function<void()> on_hangup)
-    : set_(io, SIGINT, SIGTERM), on_stop_(std::move(on_stop)), on_hangup_(std::move(on_hangup)) {
-  if (!ignored(SIGHUP)) set_.add(SIGHUP);  // nohup(1) means it
+    : pipe_(io, reading_end()), on_stop_(std::move(on_stop)), on_hangup_(std::move(on_hangup)) {
+  // Asked now: when a terminal is closed it is no longer one by the time the signal comes.
+  g_hangup_stops = ::isatty(STDIN_FILENO) == 1 || ::isatty(STDOUT_FILENO) == 1 || ::isatty(STDERR_FILENO) == 1;
+  handle(SIGINT, on_signal);
+  handle(SIGTERM, on_signal);
+  if (!ignored(SIGHUP)) handle(SIGHUP, on_signal);
   wait();
 }
 
-void Signals::wait() {
-  set_.async_wait([this](const boost::system::error_code& error, int number) {
-    if (!error) received(number);
-  });
+// The handlers stay: a signal that comes now finds the pipe closed, or ends the process.
+Signals::~Signals() {
+  const int writing_end = g_pipe.exchange(-1);
+  ::close(writing_end);
 }
 
-void Signals::received(int number) {
-  if (number == SIGHUP && !has_terminal()) {
-    on_hangup_();
+void Signals::wait() {
+  pipe_.async_read_some(boost::asio::buffer(received_), [this](const boost::system::error_code& error, std::size_t) {
+    if (error) return;
+    const int number = received_[0];
+    if (number == SIGHUP && !g_hangup_stops) {
+      on_hangup_();
+    } else {
+      on_stop_(name_of(number));
+    }
     wait();
-    return;
-  }
-  arm_second_signal();
-  on_stop_(number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP");
+  });
 }
 
 }  // namespace monitor::app

@@ -1,12 +1,13 @@
 // SIGINT, SIGTERM and SIGHUP, delivered on the io thread. The first asks for an orderly stop; a second ends the
-// process.
+// process at once, even if the io thread no longer turns.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/signal_set.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 
 namespace monitor::app {
 
@@ -16,18 +17,23 @@ inline constexpr int kExitForced = 130;
 /// Ends the process with `status` if it still lives after `patience`.
 void leave_within(std::chrono::seconds patience, int status);
 
+/// One per process. A signal that comes within 100 ms of the first counts as the same: timeout(1) and shells send one
+/// both to the process and to its group.
 class Signals {
  public:
-  /// `on_stop` is called once, with the name of the signal. SIGHUP stops where there is a terminal; under a supervisor
-  /// `on_hangup` is called instead.
+  /// `on_stop` is called with the name of the first signal. SIGHUP is one where there is a terminal; under a supervisor
+  /// `on_hangup` is called instead, and nothing at all where it was ignored from the start, as nohup(1) has it.
   Signals(const boost::asio::any_io_executor& io, std::function<void(const char*)> on_stop,
           std::function<void()> on_hangup);
+  ~Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
 
  private:
   void wait();
-  void received(int number);
 
-  boost::asio::signal_set set_;
+  boost::asio::posix::stream_descriptor pipe_;
+  std::array<unsigned char, 1> received_{};
   std::function<void(const char*)> on_stop_;
   std::function<void()> on_hangup_;
 };

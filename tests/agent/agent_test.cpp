@@ -33,6 +33,7 @@ class HeldProber final : public probe::Prober {
     probe::Observation seen;
     seen.started = clock_.wall();
     seen.outcome = outcome;
+    if (broken) throw std::logic_error("a bug");
     begun.push_back(*reinterpret_cast<const std::string*>(check.get()));
     if (hold) {
       auto& gate = *gates.emplace_back(std::make_unique<async::Event>(io_));
@@ -42,6 +43,7 @@ class HeldProber final : public probe::Prober {
   }
 
   bool hold = false;
+  bool broken = false;
   common::Outcome outcome = common::Outcome::kUp;
   std::vector<std::string> begun;
   std::deque<std::unique_ptr<async::Event>> gates;
@@ -181,6 +183,41 @@ TEST_F(AgentTest, StoppingCutsWhatRunsAndCountsIt) {
   const auto batch = stored();
   EXPECT_TRUE(batch.results.empty());
   EXPECT_EQ(count(batch.skipped, storage::SkipReason::kStopping), 2);
+}
+
+TEST_F(AgentTest, SlotsThatCameDueWhileStoppingAreCounted) {
+  make(10, 100);
+  live(seconds{5});
+  agent_->stop();
+  clock_.advance(seconds{12});
+  agent_->close_books();
+  const auto batch = stored();
+  EXPECT_EQ(batch.results.size(), 10U);
+  const auto stopping = count(batch.skipped, storage::SkipReason::kStopping);
+  EXPECT_GE(stopping, 20);
+  EXPECT_LE(stopping, 30);
+  for (const auto& row : batch.skipped) EXPECT_EQ(row.to - row.from, (row.count - 1) * seconds{5});
+}
+
+TEST_F(AgentTest, ABugInACheckEndsTheAgentInsteadOfTheProcess) {
+  make(1, 100);
+  prober_.broken = true;
+  std::string ended_with;
+  async::TaskGroup tasks(io_.get_executor(), [&](const std::string&, std::exception_ptr failure) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const std::logic_error& error) {
+      ended_with = error.what();
+    }
+  });
+  const auto guard = asio::make_work_guard(io_);
+  io_.restart();
+  tasks.spawn("agent", agent_->run());
+  while (agent_->health().steps == 0) io_.run_one_for(seconds{1});
+  clock_.advance(seconds{5});
+  agent_->step();
+  while (tasks.size() > 0) io_.run_one_for(seconds{1});
+  EXPECT_EQ(ended_with, "a bug");
 }
 
 TEST_F(AgentTest, HealthCountsServicesByTheirLastVerdict) {
