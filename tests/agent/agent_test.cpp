@@ -214,8 +214,7 @@ TEST_F(AgentTest, ABugInACheckEndsTheAgentInsteadOfTheProcess) {
   io_.restart();
   tasks.spawn("agent", agent_->run());
   while (agent_->health().steps == 0) io_.run_one_for(seconds{1});
-  clock_.advance(seconds{5});
-  agent_->step();
+  live(seconds{5});
   while (tasks.size() > 0) io_.run_one_for(seconds{1});
   EXPECT_EQ(ended_with, "a bug");
 }
