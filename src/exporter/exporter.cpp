@@ -34,7 +34,7 @@ std::function<double()> system_random() {
 
 /// What went wrong, and in how far it is another thing than what went wrong before.
 struct Problem {
-  std::string kind;  ///< `away`, or the SQLSTATE
+  std::string kind;  ///< `away`, or the SQLSTATE…; never empty
   std::string text;
 };
 
@@ -81,11 +81,14 @@ class Core : public std::enable_shared_from_this<Core> {
 
   awaitable<void> flush(std::chrono::milliseconds limit) {
     const auto end = std::chrono::steady_clock::now() + limit;
-    bool ended = true;
-    do {
+    // What a step under way took may be older than what was committed last.
+    bool ended = co_await shipping_.ended_by(end);
+    bool more = true;
+    while (ended && more && std::chrono::steady_clock::now() < end) {
       begin_step();
       ended = co_await shipping_.ended_by(end);
-    } while (ended && last_ == Progress::kMore && std::chrono::steady_clock::now() < end);
+      more = last_ == Progress::kMore || last_ == Progress::kExported;
+    }
     if (ended) co_return;
     log::warning("the last export did not end within {} ms; what has not arrived is sent at the next start",
                  limit.count());
@@ -99,6 +102,7 @@ class Core : public std::enable_shared_from_this<Core> {
     auto health = health_;
     health.connected = shipper_.connected();
     health.quarantined = shipper_.quarantined();
+    health.steps += shipper_.calls();  // one step may be many calls, of seconds each
     if (!health.connected && !health.degraded) {
       health.degraded = true;
       health.problem = "PostgreSQL is not connected yet";
@@ -140,7 +144,7 @@ class Core : public std::enable_shared_from_this<Core> {
     } catch (const Unavailable& error) {
       problem = {"away", error.what()};
     } catch (const Refused& error) {
-      problem = {error.sqlstate(), sentence(error)};
+      problem = {"refused" + error.sqlstate(), sentence(error)};
     } catch (const IdentityShared& error) {
       shipper_.leave_epoch();
       problem = {"shared", error.what()};

@@ -1,6 +1,9 @@
 #include "exporter/maintenance.h"
 
+#include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "common/log.h"
 #include "exporter/remote_schema.h"
@@ -16,6 +19,9 @@ namespace {
 constexpr std::chrono::hours kPeriod{1};
 /// After a partition was dropped, for there may be another; and after a failure.
 constexpr std::chrono::minutes kSoon{1};
+/// After a lock was not had, because somebody reads: each attempt holds up the inserts as long as it waits.
+constexpr auto kLater = std::chrono::duration_cast<std::chrono::minutes>(kPeriod) / 4;
+constexpr std::string_view kLockNotAvailable = "55P03";
 
 /// The day that was dropped, if any.
 std::optional<std::chrono::sys_days> maintain(Session& session, std::optional<std::chrono::seconds> retention) {
@@ -38,15 +44,22 @@ Maintenance::Maintenance(boost::asio::any_io_executor io, const Options& options
       next_(clock.steady()) {}
 
 awaitable<void> Maintenance::pass() {
-  bool again_soon = true;
+  auto wait = kSoon;
   std::string problem;
   try {
-    again_soon = co_await try_pass();
-  } catch (const common::Error& error) {
+    wait = co_await try_pass();
+  } catch (const Refused& error) {
+    problem = error.what();
+    if (error.sqlstate() == kLockNotAvailable) {
+      wait = kLater;
+      problem +=
+          fmt::format("; a long transaction uses the table, and the next attempt is in {} minutes", wait.count());
+    }
+  } catch (const std::exception& error) {
     problem = error.what();
   }
   if (closed_) co_return;
-  next_ = clock_.steady() + (again_soon ? std::chrono::nanoseconds(kSoon) : std::chrono::nanoseconds(kPeriod));
+  next_ = clock_.steady() + wait;
   const bool failed = !problem.empty();
   if (failed && !failing_) log::warning("partitions in PostgreSQL are not maintained for now: {}", problem);
   failing_ = failed;
@@ -54,7 +67,7 @@ awaitable<void> Maintenance::pass() {
   co_await link_.disconnect();
 }
 
-awaitable<bool> Maintenance::try_pass() {
+awaitable<std::chrono::minutes> Maintenance::try_pass() {
   co_await link_.connect();
   const auto dropped =
       co_await link_.call([retention = retention_](Session& session) { return maintain(session, retention); });
@@ -62,7 +75,7 @@ awaitable<bool> Maintenance::try_pass() {
     log::info("dropped the results of {} in PostgreSQL: they are older than remote_retention",
               common::format_time(*dropped).substr(0, 10));
   }
-  co_return dropped.has_value();
+  co_return dropped ? kSoon : kPeriod;
 }
 
 void Maintenance::close() {

@@ -22,7 +22,8 @@ class Maintenance {
   void close();
 
  private:
-  boost::asio::awaitable<bool> try_pass();
+  /// How long until the next pass.
+  boost::asio::awaitable<std::chrono::minutes> try_pass();
 
   std::optional<std::chrono::seconds> retention_;
   const async::Clock& clock_;

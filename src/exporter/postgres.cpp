@@ -1,11 +1,13 @@
 #include "exporter/postgres.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
 #include <map>
 #include <string_view>
 #include <sys/socket.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <boost/asio/error.hpp>
@@ -147,8 +149,8 @@ Rows checked(PGconn* connection, Answer answer, const std::vector<std::string>& 
 class PqTransaction final : public Transaction {
  public:
   PqTransaction(PGconn* connection, const std::vector<std::string>& secrets, const std::string& settings)
-      : connection_(connection), secrets_(secrets) {
-    run("BEGIN; " + settings);
+      : PqTransaction(connection, secrets) {
+    run("BEGIN; " + settings);  // refused in its middle it leaves a transaction open, which the destructor ends
   }
   ~PqTransaction() override {
     if (!committed_) PQclear(PQexec(connection_, "ROLLBACK"));
@@ -178,6 +180,9 @@ class PqTransaction final : public Transaction {
   }
 
  private:
+  PqTransaction(PGconn* connection, const std::vector<std::string>& secrets)
+      : connection_(connection), secrets_(secrets) {}
+
   PGconn* connection_;
   const std::vector<std::string>& secrets_;
   bool committed_ = false;
@@ -208,7 +213,7 @@ class PqSession final : public Session {
     PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);  // it would write to stderr
     breaker_.watch(PQsocket(connection_.get()));
   }
-  ~PqSession() override { breaker_.watch(-1); }
+  ~PqSession() override { breaker_.forget(); }
   PqSession(const PqSession&) = delete;
   PqSession& operator=(const PqSession&) = delete;
 
@@ -233,14 +238,26 @@ class PqSession final : public Session {
 }  // namespace
 
 Breaker::~Breaker() {
-  watch(-1);
+  forget();
 }
 
 void Breaker::watch(int socket) {
+  forget();
+  const std::lock_guard lock(mutex_);
+  socket_ = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  if (socket_ < 0) {
+    throw Unavailable(
+        fmt::format("the connection to PostgreSQL cannot be used, for no descriptor is left to watch it: "
+                    "{}; raise the limit of open files",
+                    std::error_code(errno, std::system_category()).message()));
+  }
+  if (for_good_) ::shutdown(socket_, SHUT_RDWR);
+}
+
+void Breaker::forget() {
   const std::lock_guard lock(mutex_);
   if (socket_ >= 0) ::close(socket_);
-  socket_ = socket >= 0 ? ::fcntl(socket, F_DUPFD_CLOEXEC, 0) : -1;
-  if (for_good_ && socket_ >= 0) ::shutdown(socket_, SHUT_RDWR);
+  socket_ = -1;
 }
 
 void Breaker::trip() {

@@ -2,7 +2,9 @@
 // its calls to the io thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -50,8 +52,10 @@ class Breaker {
   Breaker(const Breaker&) = delete;
   Breaker& operator=(const Breaker&) = delete;
 
-  /// Watches a duplicate of `socket`, so that the number is never that of another file; −1 watches nothing.
+  /// Watches a duplicate of `socket`, so that the number is never that of another file. Throws Unavailable when there
+  /// is no descriptor for one: what cannot be interrupted may hang for ever.
   void watch(int socket);
+  void forget();
   void trip();
   /// Trips, and every socket that is watched from now on as soon as it is.
   void trip_for_good();
@@ -105,6 +109,7 @@ class Link {
     check_open();
     const async::Deadline deadline(io_, limits_.call, [this] { breaker_.trip(); });
     auto guarded = [this, &work] {
+      const Returned returned{calls_};
       if (!session_) throw Unavailable("there is no session with PostgreSQL");
       try {
         return work(*session_);
@@ -124,10 +129,17 @@ class Link {
   }
   /// Makes a call under way return; it then throws Unavailable. A connection attempt goes on to its own limit.
   void interrupt() { breaker_.trip(); }
+  /// Calls that have returned, whatever they returned.
+  std::uint64_t calls() const { return calls_; }
   /// Interrupts, and returns when no call runs; a connection attempt takes up to Limits::connect per address.
   void close();
 
  private:
+  struct Returned {
+    std::atomic<std::uint64_t>& calls;
+    ~Returned() { ++calls; }
+  };
+
   /// Throws `operation_aborted` once closed: what is handed to a pool that has ended would wait there for ever.
   void check_open() const;
   /// On the link's thread.
@@ -138,6 +150,7 @@ class Link {
   Limits limits_;
   Breaker breaker_;
   std::unique_ptr<Session> session_;
+  std::atomic<std::uint64_t> calls_{0};
   bool closed_ = false;
   boost::asio::thread_pool pool_{1};
 };

@@ -13,6 +13,8 @@ namespace {
 // One lock for everything that changes the schema; any constant will do that nothing else in the database uses.
 constexpr std::int64_t kAdvisoryLock = 0x6d6f6e69746f72;  // "monitor"
 constexpr std::string_view kPrefix = "monitoring_results_";
+/// DETACH takes the table's strongest lock: it waits behind every open SELECT, and every insert waits behind it.
+constexpr std::chrono::milliseconds kDetachWait{200};
 
 std::int64_t number(const std::optional<std::string>& text) {
   std::int64_t value = 0;
@@ -30,9 +32,12 @@ struct State {
   bool view_exists = false;
 };
 
-/// Ours are told by their comment; whatever else is called `monitoring` stays as it is.
+/// Ours are told by their comment, or, where a restored dump left the comments out, by being a view with columns that
+/// the predecessor's table never had; whatever else is called `monitoring` stays as it is.
 constexpr const char* kViewSql = R"sql(
 SELECT CASE WHEN c.oid IS NULL OR coalesce(obj_description(c.oid, 'pg_class'), '') = $1
+              OR EXISTS (SELECT FROM pg_class WHERE oid = c.oid AND relkind = 'v')
+                 AND (SELECT count(*) FROM pg_attribute WHERE attrelid = c.oid AND attname IN ('verdict', 'seq')) = 2
             THEN 'monitoring' ELSE 'monitoring_v' END
 FROM (SELECT to_regclass('monitoring') AS oid) AS c
 )sql";
@@ -159,7 +164,9 @@ std::optional<std::chrono::sys_days> drop_expired(Session& session, std::chrono:
   const auto oldest = *days.begin();
   if (oldest + std::chrono::days{1} > server_now(*transaction) - retention) return std::nullopt;
   const auto name = std::string(kPrefix) + name_of_day(oldest);
-  transaction->run(fmt::format("ALTER TABLE monitoring_results DETACH PARTITION {0}; DROP TABLE {0}", name));
+  transaction->run(
+      fmt::format("SET LOCAL lock_timeout = {1}; ALTER TABLE monitoring_results DETACH PARTITION {0}; DROP TABLE {0}",
+                  name, kDetachWait.count()));
   transaction->commit();
   return oldest;
 }

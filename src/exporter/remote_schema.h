@@ -44,7 +44,7 @@ std::set<std::chrono::sys_days> partitions(Session& session);
 /// Makes and attaches the partition of `day` unless it is there. Waits for no reader of the table.
 void ensure_partition(Session& session, std::chrono::sys_days day);
 /// Detaches and drops the oldest partition of which every row is older than `retention` by the server's clock, if there
-/// is one: its day.
+/// is one: its day. Throws Refused with 55P03 when somebody reads or writes the table for so long that it gives up.
 std::optional<std::chrono::sys_days> drop_expired(Session& session, std::chrono::seconds retention);
 
 }  // namespace monitor::exporter

@@ -63,6 +63,7 @@ awaitable<storage::Cursor> Shipper::open_sink() {
   const auto opened =
       co_await link_.call([this, id = identity.agent_id](Session& session) { return sink_.open(session, id); });
   check_open();
+  agent_id_ = identity.agent_id;
   server_offset_ = opened.schema.now - clock_.wall();
   announce(opened);
   co_return opened.head;
@@ -113,7 +114,7 @@ awaitable<Shipped> Shipper::ship() {
   auto batch = co_await store_.next_batch(batch_rows_);
   check_open();
   if (batch.empty()) co_return Shipped{};
-  const bool full = batch.results.size() >= batch_rows_;
+  const bool more = leaves_more(batch);
   const auto through = end_of(batch);
   co_await set_strays_aside(batch);
 
@@ -123,13 +124,20 @@ awaitable<Shipped> Shipper::ship() {
     written = co_await write(batch, {all_of(batch), true, through});
   }
   if (written.refusal && !may_be_rows(*written.refusal)) throw as_exception(*written.refusal);
-  if (written.refusal) co_await bisect(batch, through);
+  std::size_t set_aside = 0;
+  if (written.refusal) set_aside = co_await bisect(batch, through);
 
   store_.mark_exported(through);
   cursor_ = through;
   budget_.passed(batch.results.size());
   batch_rows_ = std::min(limits_.batch_rows, batch_rows_ * 2);
-  co_return Shipped{full ? Progress::kMore : Progress::kExported, batch.results.size()};
+  co_return Shipped{more ? Progress::kMore : Progress::kExported, batch.results.size() - set_aside};
+}
+
+// A batch ends where the next epoch begins, and by the size of its text, too.
+bool Shipper::leaves_more(const storage::Batch& batch) const {
+  return std::max({batch.results.size(), batch.skipped.size(), batch.gaps.size()}) >= batch_rows_ ||
+         batch.agent_id != agent_id_ || store_.backlog() > static_cast<std::int64_t>(batch.results.size());
 }
 
 storage::Cursor Shipper::end_of(const storage::Batch& batch) const {
@@ -140,26 +148,44 @@ storage::Cursor Shipper::end_of(const storage::Batch& batch) const {
   return end;
 }
 
-// No partition exists, or may be made, for a row outside the window. Whose clock is wrong decides: a few odd rows, or
-// an agent that agrees with the server now, means that those rows were taken while our clock was wrong.
+// No partition exists, or may be made, for a row outside the window. Whose clock is wrong decides. Where both agree
+// now, the row was taken while ours was wrong, and no correction will ever let it arrive. Where they do not, more than
+// a few such rows mean that good ones would be set aside.
 awaitable<void> Shipper::set_strays_aside(storage::Batch& batch) {
-  const auto now = clock_.wall() + server_offset_;
-  const auto stray = [&](const storage::StoredResult& row) { return !in_window(row.requested_at, now); };
-  std::vector<storage::Quarantined> strays;
-  for (const auto& row : batch.results) {
-    if (!stray(row)) continue;
-    strays.push_back({row.seq, "23514",
-                      fmt::format("its time, {} UTC, is not within {} days before and {} days after the server's, {}",
-                                  common::format_time(row.requested_at), kDaysBack.count(), kDaysAhead.count(),
-                                  common::format_time(now))});
-  }
+  if (strays_of(batch, server_time()).empty()) co_return;
+  co_await ask_the_time();  // our clock may have been set since the last call
+  const auto now = server_time();
+  const auto strays = strays_of(batch, now);
   if (strays.empty()) co_return;
-  if (strays.size() == batch.results.size() && std::chrono::abs(server_offset_) > kDaysAhead) {
-    throw Refused("", fmt::format("PostgreSQL's clock says {} UTC and this machine's {}: correct the one that is wrong",
-                                  common::format_time(now), common::format_time(clock_.wall())));
+  if (std::chrono::abs(server_offset_) > kDaysAhead) {
+    if (strays.size() == batch.results.size() || !budget_.allows(strays)) {
+      throw Refused("",
+                    fmt::format("PostgreSQL's clock says {} UTC and this machine's {}: correct the one that is wrong",
+                                common::format_time(now), common::format_time(clock_.wall())));
+    }
+    budget_.spend(strays);
   }
-  co_await quarantine(std::move(strays));
-  std::erase_if(batch.results, stray);
+  co_await quarantine(batch, strays);
+  std::erase_if(batch.results, [now](const auto& row) { return !in_window(row.requested_at, now); });
+}
+
+std::vector<BadRow> Shipper::strays_of(const storage::Batch& batch, common::WallTime server_now) {
+  std::vector<BadRow> strays;
+  for (std::size_t i = 0; i < batch.results.size(); ++i) {
+    const auto at = batch.results[i].requested_at;
+    if (in_window(at, server_now)) continue;
+    strays.push_back(
+        {i, "23514",
+         fmt::format("its time, {} UTC, is not within {} days before and {} days after the server's, {}",
+                     common::format_time(at), kDaysBack.count(), kDaysAhead.count(), common::format_time(server_now))});
+  }
+  return strays;
+}
+
+awaitable<void> Shipper::ask_the_time() {
+  const auto now = co_await link_.call([](Session& session) { return server_now(*session.begin()); });
+  check_open();
+  server_offset_ = now - clock_.wall();
 }
 
 awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
@@ -173,7 +199,7 @@ awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
   co_return written;
 }
 
-awaitable<void> Shipper::bisect(const storage::Batch& batch, storage::Cursor head) {
+awaitable<std::size_t> Shipper::bisect(const storage::Batch& batch, storage::Cursor head) {
   Bisection bisection(batch.results.size());
   while (const auto range = bisection.next()) {
     const auto written = co_await write(batch, {*range, false, std::nullopt});
@@ -194,15 +220,16 @@ awaitable<void> Shipper::bisect(const storage::Batch& batch, storage::Cursor hea
     throw Refused(bad.front().sqlstate, "every result of the batch is refused: " + bad.front().reason);
   }
   budget_.spend(bad);
+  if (!bad.empty()) co_await quarantine(batch, bad);
+  const auto rest = co_await write(batch, {{0, 0}, true, head});
+  if (rest.refusal) throw as_exception(*rest.refusal);
+  co_return bad.size();
+}
+
+awaitable<void> Shipper::quarantine(const storage::Batch& batch, const std::vector<BadRow>& bad) {
   std::vector<storage::Quarantined> rows;
   rows.reserve(bad.size());
   for (const auto& row : bad) rows.push_back({batch.results[row.index].seq, row.sqlstate, row.reason});
-  if (!rows.empty()) co_await quarantine(std::move(rows));
-  const auto rest = co_await write(batch, {{0, 0}, true, head});
-  if (rest.refusal) throw as_exception(*rest.refusal);
-}
-
-awaitable<void> Shipper::quarantine(std::vector<storage::Quarantined> rows) {
   log::warning("{} result{} cannot be exported and stay{} in the local table quarantine, from seq {}: {}", rows.size(),
                rows.size() == 1 ? "" : "s", rows.size() == 1 ? "s" : "", rows.front().seq, rows.front().reason);
   const auto count = rows.size();

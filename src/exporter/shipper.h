@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -40,6 +41,8 @@ class Shipper {
   void interrupt() { link_.interrupt(); }
   void close();
   std::uint64_t quarantined() const { return quarantined_; }
+  /// Calls to PostgreSQL that have returned.
+  std::uint64_t calls() const { return link_.calls(); }
   /// `host:port/database` of the last connection.
   const std::string& where() const { return where_; }
 
@@ -47,10 +50,16 @@ class Shipper {
   boost::asio::awaitable<storage::Cursor> open_sink();
   boost::asio::awaitable<Standing> settle(storage::Cursor remote);
   void announce(const Opened& opened);
+  /// Whether the store has more to give at once than this batch, which was just taken.
+  bool leaves_more(const storage::Batch& batch) const;
   boost::asio::awaitable<void> set_strays_aside(storage::Batch& batch);
+  static std::vector<BadRow> strays_of(const storage::Batch& batch, common::WallTime server_now);
+  common::WallTime server_time() const { return clock_.wall() + server_offset_; }
+  boost::asio::awaitable<void> ask_the_time();
   boost::asio::awaitable<Written> write(const storage::Batch& batch, Part part);
-  boost::asio::awaitable<void> bisect(const storage::Batch& batch, storage::Cursor head);
-  boost::asio::awaitable<void> quarantine(std::vector<storage::Quarantined> rows);
+  /// How many results were set aside.
+  boost::asio::awaitable<std::size_t> bisect(const storage::Batch& batch, storage::Cursor head);
+  boost::asio::awaitable<void> quarantine(const storage::Batch& batch, const std::vector<BadRow>& bad);
   storage::Cursor end_of(const storage::Batch& batch) const;
   /// After every wait: the exporter may have been closed meanwhile, and the store with it.
   void check_open() const;
@@ -61,6 +70,7 @@ class Shipper {
   Link link_;
   Sink sink_;
   RefusalBudget budget_;
+  std::string agent_id_;                        ///< of the current epoch
   storage::Cursor cursor_;                      ///< marked so far
   std::chrono::microseconds server_offset_{0};  ///< the server's clock minus ours
   std::size_t batch_rows_ = kBatchRows;         ///< fewer after a batch that the link could not carry in time

@@ -37,7 +37,9 @@ Opened Sink::open(Session& session, const std::string& agent_id) {
   opened.schema = ensure_schema(session);
   days_ = partitions(session);
   const auto transaction = session.begin();
-  auto agent = find_agent(*transaction, agent_id, false);
+  // Locked: a commit whose answer never came may still be under way in its old backend, and only when that has ended
+  // does the head say whether it happened.
+  auto agent = find_agent(*transaction, agent_id);
   if (!agent) agent = add_agent(*transaction, agent_id);
   transaction->commit();
   opened.head = agent->head;
@@ -90,10 +92,10 @@ void Sink::ensure_days(Session& session, const storage::Batch& batch, Range rows
   }
 }
 
-std::optional<Sink::Agent> Sink::find_agent(Transaction& transaction, const std::string& agent_id, bool lock) {
+std::optional<Sink::Agent> Sink::find_agent(Transaction& transaction, const std::string& agent_id) {
   const auto rows = transaction.run(
-      std::string("SELECT id, results_head, skipped_head, gaps_head FROM monitoring_agents WHERE agent_id = $1::uuid") +
-          (lock ? " FOR NO KEY UPDATE" : ""),
+      "SELECT id, results_head, skipped_head, gaps_head FROM monitoring_agents WHERE agent_id = $1::uuid "
+      "FOR NO KEY UPDATE",
       {agent_id});
   if (rows.empty()) return std::nullopt;
   const auto& row = rows.front();
@@ -117,13 +119,13 @@ SELECT setval(pg_get_serial_sequence('monitoring_agents', 'id'), (SELECT max(id)
       "INSERT INTO monitoring_agents (agent_id) SELECT $1::uuid WHERE NOT EXISTS "
       "(SELECT FROM monitoring_agents WHERE agent_id = $1::uuid) ON CONFLICT DO NOTHING",
       {agent_id});
-  auto added = find_agent(transaction, agent_id, true);
+  auto added = find_agent(transaction, agent_id);
   if (!added) throw Unavailable("monitoring_agents has no free number; the next attempt takes another");
   return *added;
 }
 
 Sink::Agent& Sink::current_agent(Transaction& transaction, const std::string& agent_id) {
-  auto row = find_agent(transaction, agent_id, true);
+  auto row = find_agent(transaction, agent_id);
   const bool current = agent_id == agent_id_;
   if (!row && current) {
     throw Unavailable("monitoring_agents has lost this agent's row; it is made again, and what has arrived compared");

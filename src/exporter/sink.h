@@ -69,7 +69,8 @@ class Sink {
 
   void write_checked(Session& session, const storage::Batch& batch, const Part& part, Written& written);
   void ensure_days(Session& session, const storage::Batch& batch, Range rows);
-  std::optional<Agent> find_agent(Transaction& transaction, const std::string& agent_id, bool lock);
+  /// Locks the row.
+  std::optional<Agent> find_agent(Transaction& transaction, const std::string& agent_id);
   Agent add_agent(Transaction& transaction, const std::string& agent_id);
   Agent& current_agent(Transaction& transaction, const std::string& agent_id);
   void find_definitions(Transaction& transaction, const storage::Batch& batch);

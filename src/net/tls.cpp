@@ -74,6 +74,7 @@ struct TlsSession::Callbacks {
       fault.issuer = name_text(::X509_get_issuer_name(certificate));
       fault.not_before = date_text(::X509_get0_notBefore(certificate));
       fault.not_after = date_text(::X509_get0_notAfter(certificate));
+      fault.has_alt_names = ::X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0;
     }
     return 0;
   }
@@ -166,7 +167,8 @@ TlsSession::TlsSession(const TlsContext& context, int descriptor, const Url& url
     ::X509_VERIFY_PARAM_set1_ip_asc(rules, url.host.c_str());
   } else {
     const std::string name = url.host.ends_with('.') ? url.host.substr(0, url.host.size() - 1) : url.host;
-    ::X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    ::X509_VERIFY_PARAM_set_hostflags(rules,
+                                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     ::X509_VERIFY_PARAM_set1_host(rules, name.c_str(), name.size());
     SSL_set_tlsext_host_name(session_, name.c_str());
   }
@@ -253,7 +255,9 @@ Failure explain_certificate(const CertificateFault& fault, const Url& url, commo
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return {Outcome::kTlsHostname,
-              fmt::format("the certificate for {} is not for the host {} {}", fault.subject, url.host, evidence)};
+              fmt::format("the certificate for {} is not for the host {}{} {}", fault.subject, url.host,
+                          fault.has_alt_names ? "" : ": it has no subjectAltName, and a Common Name does not count",
+                          evidence)};
     default:
       return {Outcome::kTlsUntrusted, fmt::format("the certificate for {} is not trusted: {} {}", fault.subject,
                                                   ::X509_verify_cert_error_string(fault.code), evidence)};

@@ -47,6 +47,7 @@ struct CertificateFault {
   int code = 0;   ///< X509_V_ERR_…
   int depth = 0;  ///< 0: the server's own certificate
   std::string subject, issuer, not_before, not_after;
+  bool has_alt_names = true;  ///< a subjectAltName of whatever kind
 };
 
 /// One client session. Name and address are verified as RFC 9525 says, SNI is sent for names alone (RFC 6066 §3).

@@ -84,7 +84,8 @@ std::string_view from_single_bytes(std::string_view body, unsigned char last, st
   return storage;
 }
 
-/// What a server may make iconv load: stateless charsets in use on the web, and no others.
+/// What a server may make iconv load: charsets in use on the web, and no others (none of ISO 2022's, which escape
+/// sequences switch).
 constexpr std::array<std::string_view, 53> kConverted{
     "iso-8859-2",   "iso-8859-3",   "iso-8859-4",   "iso-8859-5",   "iso-8859-6",   "iso-8859-7",   "iso-8859-8",
     "iso-8859-9",   "iso-8859-10",  "iso-8859-11",  "iso-8859-13",  "iso-8859-14",  "iso-8859-15",  "iso-8859-16",
@@ -120,18 +121,28 @@ class Converter {
     std::array<char, 4096> piece{};
     char* from = const_cast<char*>(body.data());
     std::size_t left = body.size();
+    char* to = nullptr;
+    std::size_t room = 0;
+    const auto begin_piece = [&] {
+      to = piece.data();
+      room = piece.size();
+    };
+    const auto end_piece = [&] { out.append(piece.data(), piece.size() - room); };
     while (left > 0) {
-      char* to = piece.data();
-      std::size_t room = piece.size();
+      begin_piece();
       const auto result = ::iconv(handle_, &from, &left, &to, &room);
       const int error = result == static_cast<std::size_t>(-1) ? errno : 0;
-      out.append(piece.data(), piece.size() - room);
+      end_piece();
       if (error == 0 || error == E2BIG) continue;
       out.append(kReplacement);
       const auto skip = std::min(unit, left);
       from += skip;
       left -= skip;
     }
+    // CP1255 and CP1258 hold the last character back: a combining one might have followed.
+    begin_piece();
+    ::iconv(handle_, nullptr, nullptr, &to, &room);
+    end_piece();
     return out;
   }
 

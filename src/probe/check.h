@@ -23,7 +23,7 @@ class Check {
   /// The request as it goes over the wire; holds secrets.
   const std::string& request() const { return request_; }
   /// Null unless the service asks for the regex to be checked.
-  const Regex* regex() const { return regex_.get(); }
+  const std::shared_ptr<const Regex>& regex() const { return regex_; }
   /// Puts host and port back as they were typed where a `${NAME}` gave part of them: reasons are stored and logged.
   void conceal(std::string& sentence) const;
   bool is_head() const { return head_; }

@@ -29,13 +29,15 @@ Exchange::Exchange(const Tools& tools, const Check& check, Observation& seen)
 }
 
 asio::awaitable<void> Exchange::run() {
+  bool complete = false;
   if (auto addresses = co_await resolve()) {
-    if (co_await connect(std::move(addresses)) && co_await send() && co_await receive()) conclude();
+    complete = co_await connect(std::move(addresses)) && co_await send() && co_await receive();
   }
   seen_.status = reader_.status();
   seen_.capped = reader_.capped();
   seen_.body_bytes = static_cast<std::int64_t>(reader_.body_bytes());
   seen_.total = std::chrono::duration_cast<common::Micros>(tools_.clock.steady() - began_);
+  if (complete) co_await conclude();  // after the last time was taken: judging is not the server's
 }
 
 asio::awaitable<net::SharedAddresses> Exchange::resolve() {
@@ -101,8 +103,11 @@ asio::awaitable<bool> Exchange::receive() {
       co_return false;
     }
   }
-  if (state_ == State::kComplete) co_return true;
   if (seen_.first_byte) seen_.transfer = lap();
+  if (state_ == State::kComplete) {
+    connection_.finish();
+    co_return true;
+  }
   fail(reader_.failure().outcome, fmt::format("{}: {}", check_.url().endpoint(), reader_.failure().reason));
   co_return false;
 }
@@ -146,17 +151,30 @@ void Exchange::explain_timeout() {
        fmt::format("no {}response header from {} within {}", reader_.started() ? "complete " : "", server, patience()));
 }
 
-void Exchange::conclude() {
-  seen_.transfer = lap();
-  connection_.finish();
+asio::awaitable<void> Exchange::conclude() {
   Evidence evidence{*reader_.status(), check_.regex() != nullptr, false, reader_.body_bytes(), reader_.capped()};
   if (evidence.regex_wanted) {
-    std::string storage;
-    const auto text = decode(reader_.body(), charset_of(reader_.content_type()), storage);
-    evidence.regex_found = seen_.contains_regex = check_.regex()->found_in(text);
+    const auto found = co_await search();
+    if (!found) {
+      fail(Outcome::kLocalResource,
+           fmt::format("the body from {} came, but could not be searched within {}: the regular expression is too "
+                       "costly for this machine: write fewer or shorter repetitions, or lower body_limit",
+                       check_.url().endpoint(), net::waited(check_.timeout())));
+      co_return;
+    }
+    evidence.regex_found = seen_.contains_regex = *found;
   }
   auto judgement = judge(evidence);
   fail(judgement.outcome, std::move(judgement.reason));
+}
+
+asio::awaitable<std::optional<bool>> Exchange::search() {
+  auto charset = charset_of(reader_.content_type());
+  if (Matcher::is_little(reader_.body().size(), *check_.regex())) {
+    co_return Matcher::search_now(reader_.body(), charset, *check_.regex());
+  }
+  const auto until = steady_clock::now() + check_.timeout();
+  co_return co_await tools_.matcher.search(reader_.take_body(), std::move(charset), check_.regex(), until);
 }
 
 void Exchange::fail(Outcome outcome, std::string reason) {

@@ -12,6 +12,7 @@
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "probe/check.h"
+#include "probe/matcher.h"
 #include "probe/prober.h"
 #include "probe/response.h"
 
@@ -23,6 +24,7 @@ struct Tools {
   const async::Clock& clock;
   net::Resolver& resolver;
   const net::TlsContext* tls;  ///< null while there is no https service
+  Matcher& matcher;
   std::span<char> scratch;
 };
 
@@ -42,7 +44,8 @@ class Exchange {
   void take_bytes(std::size_t count);
   void explain_stop(const net::Step& step);
   void explain_timeout();
-  void conclude();
+  boost::asio::awaitable<void> conclude();
+  boost::asio::awaitable<std::optional<bool>> search();
 
   void fail(common::Outcome outcome, std::string reason);
   common::Micros lap();

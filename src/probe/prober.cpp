@@ -12,6 +12,7 @@
 #include "net/tls.h"
 #include "probe/check.h"
 #include "probe/exchange.h"
+#include "probe/matcher.h"
 
 namespace monitor::probe {
 namespace {
@@ -27,8 +28,9 @@ class RealProber final : public Prober {
              const net::System& system)
       : system_(system),
         resolver_(io, options, system),
+        matcher_(io),
         scratch_(kReadBytes),
-        tools_{std::move(io), clock, resolver_, nullptr, scratch_} {}
+        tools_{std::move(io), clock, resolver_, nullptr, matcher_, scratch_} {}
 
   std::shared_ptr<const Check> prepare(const Service& service) override {
     auto check = std::make_shared<const Check>(service, regexes_);
@@ -66,6 +68,7 @@ class RealProber final : public Prober {
   net::Resolver resolver_;
   std::unique_ptr<net::TlsContext> tls_;
   RegexPool regexes_;
+  Matcher matcher_;
   std::vector<char> scratch_;
   Tools tools_;
 };

@@ -44,12 +44,15 @@ class Prober {
   /// Timeouts run on the real steady clock.
   static std::unique_ptr<Prober> create(boost::asio::any_io_executor io, const async::Clock& clock,
                                         const net::Options& options, const net::System& system = {});
+  /// Waits for the search of a body that runs on a thread: RE2 cannot be interrupted.
   virtual ~Prober() = default;
 
   /// Throws common::UsageError for a service that options.h refuses, common::Error when the trusted certificates cannot
   /// be read.
   virtual std::shared_ptr<const Check> prepare(const Service& service) = 0;
-  /// Runs within the service's timeout (plus the time to cancel). Cancelled: throws `operation_aborted`.
+  /// The exchange runs within the service's timeout (plus the time to cancel); a large body or a costly regex then
+  /// waits for a thread, for as long again at most: neither `transfer` nor `total` counts that, and what is found late
+  /// is found. Cancelled: throws `operation_aborted`.
   virtual boost::asio::awaitable<Observation> probe(std::shared_ptr<const Check> check) = 0;
 };
 

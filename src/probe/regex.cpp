@@ -102,6 +102,10 @@ bool Regex::found_in(std::string_view text) const {
   return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size() - 1), compiled_->re);
 }
 
+std::size_t Regex::instructions() const {
+  return static_cast<std::size_t>(compiled_->re.ProgramSize());
+}
+
 std::shared_ptr<const Regex> RegexPool::get(const std::string& pattern) {
   if (const auto known = pool_.find(pattern); known != pool_.end()) {
     if (auto shared = known->second.lock()) return shared;

@@ -1,6 +1,7 @@
 // Regular expressions as RE2 runs them, with what Python's re.search does differently made alike. Safe from any thread.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,7 +10,7 @@
 
 namespace monitor::probe {
 
-/// One compiled expression over UTF-8 text; time is linear in the text, whatever the expression.
+/// One compiled expression over UTF-8 text; time is linear in the text, and at worst in instructions() too.
 class Regex {
  public:
   /// Throws common::UsageError for a pattern that refuse() refuses.
@@ -24,6 +25,8 @@ class Regex {
   /// Whether it is found anywhere in `text`, which must be valid UTF-8. As in Python `$` also matches before one final
   /// newline; where the pattern says `\z` the end is the end.
   bool found_in(std::string_view text) const;
+  /// How long the compiled expression is; about 11 for `openapi`, at most some ten thousands.
+  std::size_t instructions() const;
 
  private:
   struct Compiled;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <boost/system/error_code.hpp>
 
@@ -48,6 +49,8 @@ class ResponseReader {
   std::optional<std::uint16_t> status() const { return status_; }  ///< once the final header is complete
   const std::string& content_type() const { return content_type_; }
   const std::string& body() const { return body_; }
+  /// The body is the caller's now, and gone from here; body_bytes() stays.
+  std::string take_body() { return std::move(body_); }
   std::uint64_t body_bytes() const { return body_bytes_; }
   bool capped() const { return capped_; }
   /// What was wrong, after kFailed.

@@ -2,29 +2,66 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 
 namespace monitor::storage {
 
 GapLedger::GapLedger(Database& database, Writer& writer)
     : writer_(writer),
-      last_removed_(database.prepare("SELECT id, last_seq FROM gaps WHERE reason = ?1 ORDER BY id DESC LIMIT 1")),
-      extend_(database.prepare("UPDATE gaps SET from_at = min(from_at, ?2), to_at = max(to_at, ?3), last_seq = ?4, "
-                               "count = count + ?5 WHERE id = ?1")),
+      last_removed_(
+          database.prepare("SELECT id, first_seq, last_seq FROM gaps WHERE reason = ?1 ORDER BY id DESC LIMIT 1")),
+      extend_(database.prepare("UPDATE gaps SET from_at = min(from_at, ?2), to_at = max(to_at, ?3), first_seq = ?4, "
+                               "last_seq = ?5, count = count + ?6 WHERE id = ?1")),
       covering_(database.prepare("SELECT first_seq, last_seq FROM gaps WHERE first_seq > 0 AND last_seq >= ?1 AND "
-                                 "first_seq <= ?2 ORDER BY first_seq")) {}
+                                 "first_seq <= ?2 ORDER BY first_seq")),
+      same_(database.prepare("SELECT 1 FROM gaps WHERE reason = ?1 AND from_at = ?2 AND to_at = ?3 AND count = ?4")) {}
+
+bool GapLedger::has(const Gap& gap) {
+  return same_
+      .integer(static_cast<std::int64_t>(gap.reason), common::unix_micros(gap.from), common::unix_micros(gap.to),
+               gap.count)
+      .has_value();
+}
 
 bool GapLedger::removed(const Gap& gap, std::int64_t sealed) {
   std::int64_t id = 0;
+  Gap grown;
   {
     auto rows = last_removed_.query(static_cast<std::int64_t>(GapReason::kSizeCap));
-    if (rows.next() && rows.integer(1) + 1 == gap.first_seq && rows.integer(0) > sealed) id = rows.integer(0);
+    if (rows.next() && rows.integer(0) > sealed) {
+      grown.first_seq = rows.integer(1);
+      grown.last_seq = rows.integer(2);
+      const bool fits = grown.last_seq == 0 || gap.first_seq == 0 || grown.last_seq + 1 == gap.first_seq;
+      if (fits) id = rows.integer(0);
+    }
   }
   if (id == 0) {
     writer_.write(gap);
     return true;
   }
-  extend_.run(id, common::unix_micros(gap.from), common::unix_micros(gap.to), gap.last_seq, gap.count);
+  if (grown.first_seq == 0) grown.first_seq = gap.first_seq;
+  if (gap.last_seq != 0) grown.last_seq = gap.last_seq;
+  extend_.run(id, common::unix_micros(gap.from), common::unix_micros(gap.to), grown.first_seq, grown.last_seq,
+              gap.count);
   return false;
+}
+
+std::int64_t GapLedger::folded(const std::vector<Gap>& gaps) {
+  std::map<GapReason, Gap> sums;
+  for (const auto& gap : gaps) {
+    const auto [place, first] = sums.try_emplace(gap.reason, gap);
+    if (first) continue;
+    Gap& sum = place->second;
+    sum.from = std::min(sum.from, gap.from);
+    sum.to = std::max(sum.to, gap.to);
+    sum.count += gap.count;
+    // Numbers between two ranges may be in no gap: then none are claimed.
+    const bool contiguous = sum.last_seq != 0 && sum.last_seq + 1 == gap.first_seq;
+    if (!contiguous) sum.first_seq = 0;
+    sum.last_seq = contiguous ? gap.last_seq : 0;
+  }
+  for (const auto& [reason, gap] : sums) writer_.write(gap);
+  return std::ssize(sums);
 }
 
 std::int64_t GapLedger::lost(Seq first, Seq last, common::WallTime until, const std::set<Seq>& quarantined) {

@@ -7,6 +7,7 @@ constexpr std::string_view kResults = "exported_results";
 constexpr std::string_view kSkipped = "exported_skipped";
 constexpr std::string_view kGaps = "exported_gaps";
 constexpr std::string_view kAliveAt = "alive_at";
+constexpr std::string_view kCommitNumber = "commit_number";
 constexpr std::string_view kFileIdentity = "file_identity";
 
 }  // namespace
@@ -36,6 +37,14 @@ std::optional<common::WallTime> Meta::alive_at() {
 
 void Meta::set_alive_at(common::WallTime at) {
   set_.run(kAliveAt, common::unix_micros(at));
+}
+
+std::int64_t Meta::commit_number() {
+  return get_.integer(kCommitNumber).value_or(0);
+}
+
+void Meta::set_commit_number(std::int64_t number) {
+  set_.run(kCommitNumber, number);
 }
 
 std::string Meta::file_identity() {

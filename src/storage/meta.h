@@ -17,9 +17,12 @@ class Meta {
   /// How far results, skipped slots and gaps have arrived in PostgreSQL.
   Cursor exported();
   void set_exported(const Cursor& cursor);
-  /// When the last commit was made: our last sign of life.
+  /// When the last commit was made, or the store was closed: our last sign of life.
   std::optional<common::WallTime> alive_at();
   void set_alive_at(common::WallTime at);
+  /// Counts transactions: each writes one that no other did, so that one whose end is unknown can be told later.
+  std::int64_t commit_number();
+  void set_commit_number(std::int64_t number);
   /// storage::identity_of the file when its current epoch began.
   std::string file_identity();
   void set_file_identity(std::string_view identity);

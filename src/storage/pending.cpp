@@ -75,6 +75,25 @@ void make_storable(Result& result) {
   make_storable(result.remote_address, kMaxAddressBytes);
 }
 
+std::vector<Gap> gaps_of(const Work& work) {
+  std::vector<Gap> gaps;
+  for (const auto& gap : work.gaps) {
+    if (gap.reason != GapReason::kNotRunning) gaps.push_back(gap);
+  }
+  constexpr Gap kNone{.reason = GapReason::kUnstored, .from = common::WallTime::max(), .to = common::WallTime::min()};
+  Gap results = kNone;
+  for (const auto& result : work.results) {
+    merge(results, {.from = result.requested_at, .to = result.requested_at, .count = 1});
+  }
+  Gap skipped = kNone;
+  for (const auto& range : work.skipped) merge(skipped, {.from = range.from, .to = range.to, .count = range.count});
+  for (const auto& gap : {results, skipped}) {
+    if (gap.count > 0) gaps.push_back(gap);
+  }
+  compact(gaps);
+  return gaps;
+}
+
 void Pending::touch(common::SteadyTime now) {
   if (!since_) since_ = now;
 }

@@ -18,6 +18,10 @@ inline constexpr std::size_t kMaxRanges = 10'000;
 /// Makes the text of a result fit to store: its reason at most 1 KiB, its address at most 64 B.
 void make_storable(Result& result);
 
+/// What is lost when `work` is given up: one gap of its results, one of its skipped slots, and the gaps it holds, but
+/// for the times when nothing ran, which the next start finds again.
+std::vector<Gap> gaps_of(const Work& work);
+
 class Pending {
  public:
   void add(Result result, common::SteadyTime now);
@@ -39,6 +43,10 @@ class Pending {
   /// What is to be committed now: what failed before, or else all that waits. Empty: nothing waits.
   const Work& take();
   const Work& front() const { return front_; }
+  /// What came after the front.
+  const Work& waiting() const { return waiting_; }
+  /// Results given up that are in no work yet; the count is 0 when there are none.
+  const Gap& dropping() const { return dropping_; }
   /// The front is committed.
   void committed();
 

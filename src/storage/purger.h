@@ -13,16 +13,22 @@ namespace monitor::storage {
 /// What may go by age.
 struct PurgeRule {
   common::WallTime before{};
-  /// A request time later than this was taken under a wrong clock and says nothing of the row's age; its neighbours do.
+  /// A time later than this was taken under a wrong clock and says nothing of the row's age; its neighbours do.
   common::WallTime plausible_until{};
   /// Only rows up to here; nothing: all.
   std::optional<Cursor> through;
   std::size_t max_rows = 0;
 };
 
+/// How many of the oldest rows of each kind.
+struct Share {
+  std::size_t results = 0;
+  std::size_t skipped = 0;
+  std::size_t gaps = 0;
+};
+
 struct PurgeStep {
   std::int64_t results = 0;
-  std::int64_t gaps_added = 0;
   bool more = false;
 };
 
@@ -32,15 +38,24 @@ class Purger {
 
   /// Oldest first, up to the first row that is not old enough: a purge costs what it deletes.
   PurgeStep by_age(const PurgeRule& rule);
-  /// The oldest `rows` results, exported or not; what is above `exported` and not quarantined becomes a gap.
-  PurgeStep oldest(std::size_t rows, const Cursor& exported, std::int64_t sealed_gaps,
+  /// How many rows of each kind there are, when the numbers reach up to `head`.
+  Share held(const Cursor& head);
+  /// `rows` of what is held, each kind in proportion: one that fills the file does not cost the others theirs.
+  static Share share_of(std::size_t rows, const Share& held);
+  /// The oldest of each kind, arrived or not. What is above `arrived` and not quarantined becomes a gap; gaps that have
+  /// not arrived become fewer.
+  PurgeStep oldest(const Share& share, const Cursor& arrived, std::int64_t sealed_gaps,
                    const std::set<Seq>& quarantined);
   /// 0: there is no result.
   Seq oldest_seq();
   std::optional<common::WallTime> time_of(Seq seq);
 
  private:
-  Seq last_old_result(const PurgeRule& rule, std::size_t& read);
+  static std::int64_t last_old(Statement& select, std::int64_t through, const PurgeRule& rule, std::size_t& read);
+  std::int64_t remove_results(std::size_t count, Seq arrived, const std::set<Seq>& quarantined, Gap& gap);
+  std::int64_t remove_skipped(std::size_t count, std::int64_t arrived, Gap& gap);
+  std::int64_t fold_gaps(std::size_t count, std::int64_t arrived);
+  void forget_quarantine();
   bool delete_old(Statement& select, Statement& erase, std::int64_t through, const PurgeRule& rule);
 
   GapLedger& ledger_;
@@ -53,6 +68,10 @@ class Purger {
   Statement delete_gaps_;
   Statement delete_quarantine_;
   Statement min_seq_;
+  Statement min_skipped_;
+  Statement min_gap_;
+  Statement first_skipped_;
+  Statement first_gaps_;
   Statement time_of_;
 };
 

@@ -26,6 +26,8 @@ std::string_view name_of(GapReason reason) {
       return "remote_lost";
     case GapReason::kNotRunning:
       return "not_running";
+    case GapReason::kUnstored:
+      return "unstored";
   }
   return "unknown";
 }

@@ -77,13 +77,15 @@ struct StoredSkipped : Skipped {
 
 enum class GapReason : std::uint8_t {
   kDiskFull = 1,    ///< results dropped from memory while the disk was full
-  kSizeCap = 2,     ///< oldest results removed unexported at the size cap
+  kSizeCap = 2,     ///< oldest rows removed unexported at the size cap; those just on their way may have arrived
   kRemoteLost = 3,  ///< PostgreSQL lost them after they had been purged here
   kNotRunning = 4,  ///< the agent did not run
+  kUnstored = 5,    ///< what still waited when the agent stopped and could not be stored
 };
 std::string_view name_of(GapReason reason);
 
-/// Results that existed, or should have, and are not here. `first_seq`/`last_seq` are 0 where none was ever given.
+/// Results that existed, or should have, and are not here; `count` takes in the slots of skipped ranges that are gone.
+/// `first_seq`/`last_seq` are 0 where no number was ever given, or none can be told any more.
 struct Gap {
   GapReason reason = GapReason::kDiskFull;
   common::WallTime from{};

@@ -6,6 +6,7 @@
 #include "async/offload.h"
 #include "common/log.h"
 #include "storage/files.h"
+#include "storage/lost_file.h"
 #include "storage/opening.h"
 
 namespace monitor::storage {
@@ -14,8 +15,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::chrono::seconds kSignOfLife{5};               // how often the database is told that we run
-constexpr std::chrono::seconds kDowntime{10};                // a longer silence before a start is a gap
+// How often the database is told that we run. It costs an fsync, and is late only when nothing ran anyway: the gap
+// of a crash begins at the last one.
+constexpr std::chrono::seconds kSignOfLife{5};
+constexpr std::chrono::seconds kDowntime{1};                 // a longer silence before a start is a gap
 constexpr std::uint64_t kMaxSize = std::uint64_t{10} << 30;  // DESIGN: the smaller of 10 GiB and 10 % of the disk
 constexpr std::uint64_t kDiskShare = 10;
 
@@ -43,6 +46,7 @@ SqliteStore::SqliteStore(asio::any_io_executor io, const std::filesystem::path& 
       wake_(io),
       last_commit_(clock.steady()) {
   record_downtime();
+  take_lost();
 }
 
 void SqliteStore::record_downtime() {
@@ -50,6 +54,13 @@ void SqliteStore::record_downtime() {
   const auto now = clock_.wall();
   if (!alive_at || now - *alive_at <= kDowntime) return;
   append(Gap{.reason = GapReason::kNotRunning, .from = *alive_at, .to = now});
+}
+
+void SqliteStore::take_lost() {
+  const auto gaps = worker_.lost_before();
+  lost_kept_ = !gaps.empty();
+  if (!lost_kept_) remove_lost(name_);
+  for (const auto& gap : gaps) append(gap);
 }
 
 /// Every call of the worker passes here, so that what the io thread knows of the database follows each of them.
@@ -167,6 +178,8 @@ void SqliteStore::succeeded(std::size_t results, bool stored) {
     common::log::warning("Results are stored in {} again; {} were dropped meanwhile", name_,
                          counters_.dropped - dropped_before_);
   }
+  // The first commit held what was lost before.
+  if (stored && std::exchange(lost_kept_, false)) remove_lost(name_);
   room_.wake(pending_.room());
   if (stored && on_commit_) on_commit_();
 }
@@ -230,7 +243,9 @@ asio::awaitable<Purged> SqliteStore::purge(common::WallTime before, bool exporte
 }
 
 asio::awaitable<Purged> SqliteStore::purge_to_cap(std::size_t max_rows) {
-  co_return co_await work([max_rows, cap = max_size_](Worker& worker) { return worker.purge_to_cap(cap, max_rows); });
+  co_return co_await work([max_rows, cap = max_size_, marked = marked_](Worker& worker) {
+    return worker.purge_to_cap(cap, marked, max_rows);
+  });
 }
 
 asio::awaitable<void> SqliteStore::tidy() {
@@ -245,20 +260,35 @@ Health SqliteStore::health() const {
   return health;
 }
 
-asio::awaitable<void> SqliteStore::close() {
+asio::awaitable<std::size_t> SqliteStore::close() {
   co_await commit();
-  if (pending_.results() > 0) {
-    common::log::error("{} results could not be stored and are lost: {}", pending_.results(), trouble_.problem());
-  }
+  if (trouble_.now() && co_await work([](Worker& worker) { return worker.give_reserve(); })) co_await commit();
   std::string problem;
   try {
-    co_await work([](Worker& worker) { worker.close(); });
+    co_await work([alive = pending_.empty()](Worker& worker) { worker.close(alive); });
   } catch (const common::Error& error) {
     problem = error.what();
   }
   if (!problem.empty()) common::log::warning("{}", problem);
   pool_.join();
+  keep_lost();
   lock_.reset();
+  co_return pending_.results();
+}
+
+/// Called when the pool has ended: the worker may be asked from here.
+void SqliteStore::keep_lost() {
+  std::vector<Lost> lost;
+  for (const auto& gap : gaps_of(pending_.front())) lost.push_back({.gap = gap, .commit = worker_.doubtful()});
+  for (const auto& gap : gaps_of(pending_.waiting())) lost.push_back({.gap = gap});
+  if (pending_.dropping().count > 0) lost.push_back({.gap = pending_.dropping()});
+  if (lost.empty()) return;
+  common::log::error("{} results could not be stored and are lost: {}", pending_.results(), trouble_.problem());
+  try {
+    write_lost(name_, lost);
+  } catch (const common::Error& error) {
+    common::log::error("The next start will not know of them: {}", error.what());
+  }
 }
 
 }  // namespace monitor::storage

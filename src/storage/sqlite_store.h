@@ -48,13 +48,15 @@ class SqliteStore final : public Store {
   std::uint64_t size_bytes() const override { return state_.size; }
   std::uint64_t max_size_bytes() const override { return max_size_; }
 
-  boost::asio::awaitable<void> close() override;
+  boost::asio::awaitable<std::size_t> close() override;
 
  private:
   template <typename Call>
   boost::asio::awaitable<std::invoke_result_t<Call&, Worker&>> work(Call call);
   boost::asio::awaitable<void> commit_front();
   void record_downtime();
+  void take_lost();
+  void keep_lost();
   void succeeded(std::size_t results, bool stored);
   void failed(const std::string& problem);
   common::SteadyTime next_commit() const;
@@ -63,6 +65,7 @@ class SqliteStore final : public Store {
   const async::Clock& clock_;
   const std::uint64_t max_size_;
   const std::string name_;
+  bool lost_kept_ = false;  // what was lost before is still in its file
   std::unique_ptr<LockFile> lock_;
   Worker worker_;  // touched on pool_'s thread alone once the constructor is done
   State state_;

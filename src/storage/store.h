@@ -82,7 +82,8 @@ class Store {
   /// likewise. If `exported_only`, only what is behind the committed cursor.
   virtual boost::asio::awaitable<Purged> purge(common::WallTime before, bool exported_only, std::size_t max_rows) = 0;
   /// While the file's used pages exceed the size cap (with the WAL brought into it first), removes the oldest whole
-  /// range, exported or not; what was not exported becomes a gap. Only what is over the cap goes.
+  /// range of results, skipped slots and gaps, each in proportion, exported or not. What is not behind the marked cursor
+  /// becomes a gap: rows of a batch under way may arrive nevertheless. Only what is over the cap goes.
   virtual boost::asio::awaitable<Purged> purge_to_cap(std::size_t max_rows) = 0;
   /// The newest request time of the latest commit with results; nothing when there never was one. Ages count against
   /// it. (Not the newest of all: one row taken under a clock far ahead would make every other one old.)
@@ -94,8 +95,10 @@ class Store {
   virtual std::uint64_t size_bytes() const = 0;
   virtual std::uint64_t max_size_bytes() const = 0;
 
-  /// Commits what waits and closes the connection and the pool. Nothing may be called afterwards.
-  virtual boost::asio::awaitable<void> close() = 0;
+  /// Commits what waits, with the ballast if need be, and closes the connection and the pool. Nothing may be called
+  /// afterwards. Gives how many results could not be stored: they are counted in `<path>.lost`, which the next open
+  /// turns into a gap.
+  virtual boost::asio::awaitable<std::size_t> close() = 0;
 };
 
 }  // namespace monitor::storage

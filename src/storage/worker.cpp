@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "storage/files.h"
+#include "storage/lost_file.h"
 
 namespace monitor::storage {
 namespace {
@@ -29,10 +30,28 @@ constexpr std::size_t kMaxSqlstateBytes = 16;
 }  // namespace
 
 Session& Worker::session() {
-  if (!session_) session_ = std::make_unique<Session>(file_);
+  if (!session_) {
+    auto fresh = std::make_unique<Session>(file_);
+    load(*fresh);
+    session_ = std::move(fresh);
+    stale_ = false;
+  }
   if (stale_) session_->rolled_back();
   stale_ = false;
   return *session_;
+}
+
+/// What a new connection finds may be more than the last one told: a commit whose sync failed stands in the log with
+/// its mark, and is there when the log is read anew.
+void Worker::load(Session& fresh) {
+  state_.head = head_of(fresh.database);
+  state_.exported = fresh.meta.exported();
+  state_.oldest = fresh.purger.oldest_seq();
+  const auto newest = fresh.database.prepare("SELECT requested_at FROM results ORDER BY seq DESC LIMIT 1").integer();
+  if (newest) state_.newest = common::from_unix_micros(*newest);
+  const std::int64_t number = fresh.meta.commit_number();
+  commit_number_ = std::max(commit_number_, number);
+  landed_ = landed_ || doubt_ == number;
 }
 
 void Worker::recover(const SqliteError& error) {
@@ -63,14 +82,17 @@ auto Worker::in_transaction(Step step) {
   Session& current = session();
   Transaction transaction(current.database);
   stale_ = true;
+  const auto commit = [&] {
+    current.meta.set_commit_number(++commit_number_);
+    transaction.commit();
+    stale_ = false;
+  };
   if constexpr (std::is_void_v<decltype(step(current))>) {
     step(current);
-    transaction.commit();
-    stale_ = false;
+    commit();
   } else {
     auto value = step(current);
-    transaction.commit();
-    stale_ = false;
+    commit();
     return value;
   }
 }
@@ -83,12 +105,7 @@ auto Worker::transact(Step step) {
 Worker::Worker(std::filesystem::path file, const async::Clock& clock)
     : file_(std::move(file)), wal_(beside(file_, "-wal")), clock_(clock), ballast_(file_) {
   guarded([this] {
-    state_.head = head_of(session().database);
-    state_.exported = session().meta.exported();
-    state_.oldest = session().purger.oldest_seq();
-    const auto newest =
-        session().database.prepare("SELECT requested_at FROM results ORDER BY seq DESC LIMIT 1").integer();
-    if (newest) state_.newest = common::from_unix_micros(*newest);
+    session();
     refresh_size();
   });
   const std::string identity = identity_of(file_);
@@ -103,7 +120,34 @@ Worker::Worker(std::filesystem::path file, const async::Clock& clock)
 }
 
 std::optional<common::WallTime> Worker::alive_at() {
-  return guarded([this] { return session().meta.alive_at(); });
+  auto alive_at = guarded([this] { return session().meta.alive_at(); });
+  // A request time ahead of the clock was taken under another one.
+  if (alive_at && state_.newest && *state_.newest <= clock_.wall()) alive_at = std::max(*alive_at, *state_.newest);
+  return alive_at;
+}
+
+std::vector<Gap> Worker::lost_before() {
+  std::vector<Gap> gaps;
+  for (const auto& [gap, commit] : read_lost(file_)) {
+    // Cut short between the commit of the gap and the removal of the file, the gap is there already.
+    const bool known = guarded([&] { return session().ledger.has(gap); });
+    const bool landed = commit != 0 && commit == commit_number_;
+    if (!known && !landed) gaps.push_back(gap);
+  }
+  return gaps;
+}
+
+bool Worker::has_landed(const Work& work) {
+  if (!doubt_ || !work.stores_rows()) return false;
+  guarded([this] {
+    session();
+    // The kernel may take pages whose sync failed for written: a checkpoint writes them anew, to another place.
+    if (landed_) checkpoint_all();
+  });
+  if (!landed_) return false;
+  if (work.exported) save_cursor(*work.exported);
+  common::log::warning("The commit that had failed is in {} nevertheless", file_.string());
+  return true;
 }
 
 bool Worker::has_room_for(const Work& work) {
@@ -116,6 +160,12 @@ bool Worker::has_room_for(const Work& work) {
 }
 
 void Worker::commit(const Work& work) {
+  if (has_landed(work)) {
+    doubt_.reset();
+    landed_ = false;
+    refresh_size();
+    return;
+  }
   if (full_ && !has_room_for(work)) {
     if (work.exported) save_cursor(*work.exported);
     throw SqliteError(fmt::format("cannot write the local database {}: the disk is full, and the last reserve is for "
@@ -131,11 +181,13 @@ void Worker::commit(const Work& work) {
       for (const auto& gap : work.gaps) current.writer.write(gap);
       if (work.exported) current.meta.set_exported(*work.exported);
       current.meta.set_alive_at(now);
+      if (work.stores_rows()) doubt_ = commit_number_ + 1;
     });
   } catch (const SqliteError& error) {
     recover(error);
     throw;
   }
+  if (work.stores_rows()) doubt_.reset();
   state_.head.results += static_cast<Seq>(work.results.size());
   state_.head.skipped += static_cast<std::int64_t>(work.skipped.size());
   state_.head.gaps += static_cast<std::int64_t>(work.gaps.size());
@@ -236,24 +288,28 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t ma
   return {.results = step.results, .more = step.more};
 }
 
-Purged Worker::purge_to_cap(std::uint64_t cap, std::size_t max_rows) {
+Purged Worker::purge_to_cap(std::uint64_t cap, const Cursor& marked, std::size_t max_rows) {
   guarded([this] { refresh_size(); });
   if (state_.size <= cap) return {};
   // What stands in the WAL twice is not worth a result.
   guarded([this] { checkpoint_all(); });
   const std::uint64_t used = guarded([this] { return session().used_bytes(); });
-  if (used <= cap || state_.oldest == 0) return {};
-  const auto rows = static_cast<std::uint64_t>(state_.head.results - state_.oldest + 1);
+  if (used <= cap) return {};
+  const Share held = guarded([this] { return session().purger.held(state_.head); });
+  const std::uint64_t rows = held.results + held.skipped + held.gaps;
+  if (rows == 0) return {};
   const std::uint64_t bytes_per_row = std::max<std::uint64_t>(1, used / rows);
   const std::size_t wanted = std::clamp<std::size_t>((used - cap) / bytes_per_row + 1, 1, max_rows);
   const auto step = transact([&](Session& current) {
-    return current.purger.oldest(wanted, state_.exported, std::max(sealed_gaps_, state_.exported.gaps),
+    return current.purger.oldest(Purger::share_of(wanted, held), marked, std::max(sealed_gaps_, marked.gaps),
                                  current.quarantined);
   });
-  state_.head.gaps += step.gaps_added;
-  state_.oldest = session().purger.oldest_seq();
-  refresh_size();
-  return {.results = step.results, .more = step.more && session().used_bytes() > cap};
+  return guarded([&] {
+    state_.head = head_of(session().database);
+    state_.oldest = session().purger.oldest_seq();
+    refresh_size();
+    return Purged{.results = step.results, .more = step.more && session().used_bytes() > cap};
+  });
 }
 
 void Worker::tidy() {
@@ -299,9 +355,22 @@ void Worker::restore_ballast() {
   }
 }
 
-void Worker::close() {
+bool Worker::give_reserve() {
+  if (!full_ || !ballast_.release()) return false;
+  full_ = false;
+  ballast_tried_ = clock_.steady();
+  return true;
+}
+
+void Worker::close(bool alive) {
   if (!session_) return;
-  checkpoint_all();
+  try {
+    if (alive) in_transaction([this](Session& current) { current.meta.set_alive_at(clock_.wall()); });
+    checkpoint_all();
+  } catch (const SqliteError&) {
+    session_.reset();
+    throw;
+  }
   session_.reset();
 }
 

@@ -39,10 +39,15 @@ class Worker {
   Worker(std::filesystem::path file, const async::Clock& clock);
 
   const State& state() const { return state_; }
-  /// When the last commit of an earlier run was made.
+  /// The last sign of life of an earlier run: its last commit, or the newest result if that is later.
   std::optional<common::WallTime> alive_at();
+  /// What an earlier run could not store at its end, less what is in the database nevertheless.
+  std::vector<Gap> lost_before();
+  /// The number of the commit whose rows may be in the file though it failed; 0: there is none.
+  std::int64_t doubtful() const { return doubt_.value_or(0); }
 
   // Each throws SqliteError, and leaves the database as it was.
+  /// `work` that failed before may come again, with another cursor: its rows are stored once.
   /// On a full disk new rows have to wait: the ballast is for the cursor, the purge and the checkpoint, which make room
   /// inside the file. If new rows took it, nothing could move any more.
   void commit(const Work& work);
@@ -56,9 +61,13 @@ class Worker {
   /// Gives the cursor to go on from.
   Cursor rewind(const Cursor& marked, const Cursor& arrived);
   Purged purge(common::WallTime before, bool exported_only, std::size_t max_rows);
-  Purged purge_to_cap(std::uint64_t cap, std::size_t max_rows);
+  /// `marked` has arrived, committed or not.
+  Purged purge_to_cap(std::uint64_t cap, const Cursor& marked, std::size_t max_rows);
   void tidy();
-  void close();
+  /// Lets new rows have the ballast too: nothing comes after them. False: it would not help.
+  bool give_reserve();
+  /// `alive`: the moment is remembered as our last sign of life.
+  void close(bool alive);
 
  private:
   Session& session();
@@ -69,6 +78,8 @@ class Worker {
   template <typename Call>
   auto guarded(Call call);
   void recover(const SqliteError& error);
+  void load(Session& fresh);
+  bool has_landed(const Work& work);
   bool has_room_for(const Work& work);
   void save_cursor(const Cursor& cursor);
   void checkpoint_all();
@@ -84,7 +95,10 @@ class Worker {
   bool full_ = false;   // the disk was full, and has not been seen to have room since
   bool stale_ = false;  // a transaction did not end: what the session keeps in memory may be ahead of it
   State state_;
-  std::int64_t sealed_gaps_ = 0;  // gaps up to here were handed to the exporter: they do not grow any more
+  std::int64_t commit_number_ = 0;     // the last one given; never given again
+  std::optional<std::int64_t> doubt_;  // the number of a commit of rows that failed at its end
+  bool landed_ = false;                // that commit was found in the file
+  std::int64_t sealed_gaps_ = 0;       // gaps up to here were handed to the exporter: they do not grow any more
 };
 
 }  // namespace monitor::storage

@@ -27,6 +27,50 @@ TEST_F(ExporterTest, GoesOnAtOnceWhileThereIsABacklog) {
   EXPECT_EQ(count_results(), "250");
 }
 
+TEST_F(ExporterTest, ABacklogOfAnyKindGoesOnAtOnce) {
+  limits_.batch_rows = 10;
+  const auto id = define(definition());
+  const auto now = clock_.wall();
+  for (int i = 0; i < 25; ++i) {
+    store().append(storage::Skipped{id, now, now, 1, storage::SkipReason::kStillRunning});
+    store().append(storage::Gap{storage::GapReason::kDiskFull, now, now, 0, 0, 1});
+  }
+  commit();
+  EXPECT_EQ(step(), Progress::kMore);
+  EXPECT_EQ(step(), Progress::kMore);
+  EXPECT_EQ(step(), Progress::kExported);
+  EXPECT_EQ(server().value("SELECT (SELECT count(*) FROM monitoring_gaps) || ' ' || count(*) FROM monitoring_skipped"),
+            "25 25");
+}
+
+TEST_F(ExporterTest, AnOlderEpochIsNotTheEndOfTheBacklog) {
+  add_results(10);
+  test::run(io_, store().new_epoch());
+  add_results(10);
+  EXPECT_EQ(step(), Progress::kMore);
+  EXPECT_EQ(step(), Progress::kExported);
+  add_results(10);
+  test::run(io_, store().new_epoch());
+  store().append(storage::Gap{storage::GapReason::kDiskFull, clock_.wall(), clock_.wall(), 0, 0, 1});
+  commit();
+  restart_exporter();
+  test::run(io_, exporter().flush(std::chrono::seconds{10}));
+  EXPECT_EQ(server().value("SELECT count(*) || ' ' || (SELECT count(*) FROM monitoring_gaps) FROM monitoring_results"),
+            "30 1");
+}
+
+TEST_F(ExporterTest, TextThatFillsABatchLeavesNothingBehindForASecond) {
+  const auto id = define(definition());
+  Result row = result(id);
+  row.outcome = common::Outcome::kConnectRefused;
+  row.reason = std::string(2'000, 'x');
+  for (int i = 0; i < 4'900; ++i) append(row);
+  commit();
+  EXPECT_EQ(step(), Progress::kMore);
+  EXPECT_EQ(step(), Progress::kExported);
+  EXPECT_EQ(count_results(), "4900");
+}
+
 TEST_F(ExporterTest, SkippedRangesAndGapsArriveOnce) {
   const auto id = define(definition());
   const auto now = clock_.wall();

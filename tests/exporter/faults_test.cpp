@@ -153,6 +153,7 @@ TEST_P(Poison, OneRowIsSetAsideAndItsNeighboursArrive) {
   EXPECT_EQ(count_results(), "199");
   EXPECT_EQ(server().value("SELECT count(*) FROM monitoring_results WHERE body_bytes = 666"), "0");
   EXPECT_EQ(exporter().health().quarantined, 1U);
+  EXPECT_EQ(exporter().health().exported, 199U) << "what was set aside has not arrived";
   EXPECT_FALSE(exporter().health().degraded);
   EXPECT_EQ(count(log, "cannot be exported"), 1) << log;
   add_results(5);
@@ -172,6 +173,21 @@ TEST_F(ExporterTest, ATriggersRefusalOfOneRowSetsItAside) {
   EXPECT_EQ(drain(), Progress::kIdle);
   EXPECT_EQ(count_results(), "196");
   EXPECT_EQ(exporter().health().quarantined, 4U);
+}
+
+TEST_F(ExporterTest, EveryCallOfALongStepShowsThatTheLoopLives) {
+  ASSERT_EQ(step(), Progress::kIdle);
+  server().exec("ALTER TABLE monitoring_results ADD CONSTRAINT poison CHECK (body_bytes <> 666)");
+  const auto id = define(definition());
+  for (int i = 0; i < 64; ++i) {
+    auto row = result(id);
+    if (i == 40) row.body_bytes = 666;
+    append(row);
+  }
+  commit();
+  const auto before = exporter().health().steps;
+  ASSERT_EQ(step(), Progress::kExported);
+  EXPECT_GE(exporter().health().steps - before, 12U) << "six halvings of 64 rows, two calls each";
 }
 
 TEST_F(ExporterTest, ALonePoisonRowWaitsForANeighbour) {

@@ -146,6 +146,17 @@ TEST_F(ExporterTest, ThePredecessorsTableIsLeftAlone) {
   EXPECT_NE(log.find("the view is called monitoring_v"), std::string::npos) << log;
 }
 
+TEST_F(ExporterTest, OurOwnViewIsKnownWithoutItsComment) {
+  add_results(1);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  server().exec("COMMENT ON VIEW monitoring IS NULL");  // as after pg_restore --no-comments
+  restart_exporter();
+  add_results(1);
+  EXPECT_EQ(logged([&] { EXPECT_EQ(drain(), Progress::kIdle); }), "");
+  EXPECT_EQ(server().value("SELECT to_regclass('monitoring_v') IS NULL"), "t");
+  EXPECT_EQ(server().value("SELECT count(*) FROM monitoring"), "2");
+}
+
 TEST_F(ExporterTest, ANewerSchemaIsUsedAsItIs) {
   add_results(1);
   ASSERT_EQ(drain(), Progress::kIdle);

@@ -1,5 +1,7 @@
 #include "probe/charset.h"
 
+#include <tuple>
+
 #include <gtest/gtest.h>
 
 namespace monitor::probe {
@@ -41,6 +43,28 @@ TEST(Charset, KnowsTheOnesInUse) {
   EXPECT_EQ(decoded({"h\0i\0", 4}, "utf-16le"), "hi");
   EXPECT_EQ(decoded({"\xFE\xFF\0h\0i", 6}, "utf-16"), "hi");
   EXPECT_EQ(decoded("\x93\xFA\x96\x7B", "shift_jis"), "日本");
+}
+
+TEST(Charset, TheLastCharacterIsNotHeldBack) {
+  for (const auto* charset :
+       {"iso-8859-2",   "iso-8859-3",   "iso-8859-4",   "iso-8859-5",   "iso-8859-6",   "iso-8859-7",   "iso-8859-8",
+        "iso-8859-9",   "iso-8859-10",  "iso-8859-11",  "iso-8859-13",  "iso-8859-14",  "iso-8859-15",  "iso-8859-16",
+        "windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256",
+        "windows-1257", "windows-1258", "cp1250",       "cp1251",       "cp1252",       "cp1253",       "cp1254",
+        "cp1255",       "cp1256",       "cp1257",       "cp1258",       "koi8-r",       "koi8-u",       "macintosh",
+        "ibm866",       "cp866",        "windows-874",  "tis-620",      "shift_jis",    "euc-jp",       "euc-kr",
+        "gb2312",       "gbk",          "gb18030",      "big5",         "latin-9"}) {
+    EXPECT_EQ(decoded("status OK", charset), "status OK") << charset;
+  }
+  const std::string text = "status OK";
+  for (const auto& [charset, before, after] :
+       {std::tuple{"utf-16", 0, 1}, std::tuple{"utf-16le", 0, 1}, std::tuple{"utf-16be", 1, 0},
+        std::tuple{"utf-32", 0, 3}, std::tuple{"utf-32le", 0, 3}, std::tuple{"utf-32be", 3, 0}}) {
+    std::string body;
+    for (const char c : text) body.append(before, '\0').append(1, c).append(after, '\0');
+    EXPECT_EQ(decoded(body, charset), text) << charset;
+  }
+  EXPECT_EQ(decoded("\xF9\xEC\xE5\xED", "windows-1255"), "שלום");
 }
 
 TEST(Charset, EndsOnAHalfCharacterWithoutHarm) {

@@ -1,5 +1,6 @@
 #include "probe/prober.h"
 
+#include <future>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "async/task_group.h"
 #include "common/error.h"
 #include "probe/prober_fixture.h"
+#include "support/noise.h"
 
 namespace monitor::probe {
 namespace {
@@ -354,6 +356,50 @@ TEST_F(ProberTest, ACancelledProbeThrows) {
   group.cancel();
   test::run(io_, group.join());
   EXPECT_TRUE(aborted);
+}
+
+TEST_F(ProberTest, ASlowSearchHoldsUpNoOtherCheckAndIsNotTheServersTime) {
+  std::promise<void> asked, matching;
+  const ScriptServer slow([&](Peer& peer) {
+    peer.read_request();
+    const auto response = ok(test::noise(std::size_t{256} << 10, "abcdefgh"));
+    peer.send(std::string_view(response).substr(0, response.size() - 1));
+    asked.get_future().wait_for(std::chrono::seconds{10});
+    peer.send(std::string_view(response).substr(response.size() - 1));
+    peer.hold();  // the client closes once it has the body, and then searches it
+    matching.set_value();
+  });
+  const ScriptServer quick([&](Peer& peer) {
+    peer.read_request();
+    asked.set_value();
+    matching.get_future().wait_for(std::chrono::seconds{10});
+    peer.send(ok("hello"));
+    peer.close();
+  });
+  async::TaskGroup group(io_.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  std::vector<Observation> ended;
+  const auto run = [this](std::shared_ptr<const Check> check, std::vector<Observation>& into) -> asio::awaitable<void> {
+    into.push_back(co_await prober().probe(std::move(check)));
+    clock_.advance(std::chrono::hours{1});
+  };
+  group.spawn("slow", run(prober().prepare(searching(slow.url(), "a.{0,200}error")), ended));
+  group.spawn("quick", run(prober().prepare(service(quick.url())), ended));
+  test::run(io_, group.join());
+  ASSERT_EQ(ended.size(), 2U);
+  EXPECT_EQ(ended[0].outcome, Outcome::kUp) << "the quick one ends first: " << ended[0].reason;
+  EXPECT_EQ(ended[1].outcome, Outcome::kBodyMismatch) << ended[1].reason;
+  EXPECT_EQ(ended[1].body_bytes, 256 << 10);
+  EXPECT_EQ(ended[1].transfer, common::Micros{0});
+  EXPECT_EQ(ended[1].total, common::Micros{0}) << "the hour that passed during the search is not counted";
+}
+
+TEST_F(ProberTest, ALargeBodyIsDecodedAndFoundAsASmallOneIs) {
+  const std::string body = std::string(std::size_t{100} << 10, 'x') + "caf\xE9\n";
+  const ScriptServer server(ScriptServer::reply(ok(body, "Content-Type: text/plain; charset=iso-8859-1\r\n")));
+  const auto seen = probe(searching(server.url(), "café$"));
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_TRUE(seen.contains_regex);
+  EXPECT_EQ(seen.body_bytes, static_cast<std::int64_t>(body.size()));
 }
 
 TEST_F(ProberTest, AReasonNeverHoldsASecret) {

@@ -89,6 +89,18 @@ TEST_F(ProberTlsTest, ACertificateForAnotherHostIsRefused) {
   EXPECT_NE(seen.reason.find("is not for the host server.test"), std::string::npos) << seen.reason;
 }
 
+TEST_F(ProberTlsTest, ACommonNameAloneIsNoHostName) {  // RFC 9525 §2
+  wishes_.common_name = "server.test";
+  wishes_.names.clear();
+  const auto seen = handshake_with(identity());
+  EXPECT_EQ(seen.outcome, Outcome::kTlsHostname) << seen.reason;
+  EXPECT_NE(seen.reason.find("no subjectAltName"), std::string::npos) << seen.reason;
+  wishes_.names = {"IP:127.0.0.1"};
+  const auto numbered = handshake_with(identity());
+  EXPECT_EQ(numbered.outcome, Outcome::kTlsHostname) << "nor is it one beside an address: " << numbered.reason;
+  EXPECT_EQ(numbered.reason.find("no subjectAltName"), std::string::npos) << numbered.reason;
+}
+
 TEST_F(ProberTlsTest, AnUnknownAuthorityIsNotTrusted) {
   const test::Authority other("Other Authority");
   const auto seen = handshake_with(other.issue(wishes_));

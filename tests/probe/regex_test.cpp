@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "probe/options.h"
+#include "support/noise.h"
 
 namespace monitor::probe {
 namespace {
@@ -41,6 +42,18 @@ TEST(Regex, LinesMatterOnlyWhenAskedFor) {
 
 TEST(Regex, AHostilePairOfPatternAndTextIsHarmless) {
   EXPECT_FALSE(found("(a+)+b", std::string(std::size_t{1} << 20, 'a')));
+}
+
+TEST(Regex, AHostilePairOfPatternAndRandomTextEnds) {
+  const auto text = test::noise(std::size_t{64} << 10, "acdefgh");
+  EXPECT_FALSE(found("a.{0,200}error", text));
+  EXPECT_FALSE(found("a.{300}b", text));
+  EXPECT_TRUE(found("a.{0,200}error", text + "a error"));
+}
+
+TEST(Regex, KnowsHowLongItIs) {
+  EXPECT_LT(Regex("openapi").instructions(), 64U);
+  EXPECT_GT(Regex("a.{0,200}error").instructions(), 1000U);
 }
 
 TEST(Regex, ARefusalNamesTheRewrite) {

@@ -73,9 +73,11 @@ class Stored {
     store_ = storage::Store::open(io_.get_executor(), options, clock_);
     service_ = wait(store_->define({definition_named("shop")})).front();
   }
-  void close() {
-    wait(store_->close());
+  /// Gives how many results could not be stored.
+  std::size_t close() {
+    const std::size_t lost = wait(store_->close());
     store_.reset();
+    return lost;
   }
   void cap(std::uint64_t bytes) { max_size_ = bytes; }
 
