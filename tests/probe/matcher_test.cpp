@@ -1,0 +1,109 @@
+#include "probe/matcher.h"
+
+#include <vector>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
+#include <gtest/gtest.h>
+
+#include "async/task_group.h"
+#include "support/io.h"
+#include "support/noise.h"
+
+namespace monitor::probe {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::steady_clock;
+
+class MatcherTest : public ::testing::Test {
+ protected:
+  using Order = std::vector<std::string>;
+
+  using Pattern = std::shared_ptr<const Regex>;
+
+  /// Searches, and writes down how that ended.
+  asio::awaitable<void> search(std::string name, std::string body, Pattern pattern, steady_clock::time_point until) {
+    try {
+      const auto found = co_await matcher_.search(std::move(body), "", std::move(pattern), until);
+      order_.push_back(name + (!found ? " gave up" : *found ? " found" : " missed"));
+    } catch (const boost::system::system_error& error) {
+      order_.push_back(name + (error.code() == asio::error::operation_aborted ? " aborted" : " failed"));
+    }
+  }
+
+  static Pattern regex(std::string_view pattern) { return std::make_shared<const Regex>(pattern); }
+  static async::TaskGroup::OnFailure fails() {
+    return [](const std::string& name, std::exception_ptr) { FAIL() << name; };
+  }
+  static std::string hostile(std::size_t kib) { return test::noise(kib << 10, "acdefgh"); }
+
+  const steady_clock::time_point late_ = steady_clock::now() + std::chrono::seconds{60};
+  const Pattern costly_ = regex("a.{0,200}error");
+  Order order_;
+  asio::io_context io_{1};
+  Matcher matcher_{io_.get_executor()};
+  async::TaskGroup group_{io_.get_executor(), fails()};
+};
+
+TEST_F(MatcherTest, TheIoThreadGoesOnWhileABodyIsSearched) {
+  for (const auto* pattern : {"a.{0,200}error", "a.{300}b", "(.?){400}zz"}) {
+    order_.clear();
+    group_.spawn("slow", search("slow", hostile(64), regex(pattern), late_));
+    asio::post(io_, [this] { order_.emplace_back("other"); });
+    test::run(io_, group_.join());
+    EXPECT_EQ(order_, (Order{"other", "slow missed"})) << pattern;
+  }
+}
+
+TEST_F(MatcherTest, WhatIsFoundIsFound) {
+  test::run(io_, search("here", "the marker is here", regex("marker"), late_));
+  test::run(io_, search("nowhere", "nothing is here", regex("marker"), late_));
+  EXPECT_EQ(order_, (Order{"here found", "nowhere missed"}));
+}
+
+TEST_F(MatcherTest, ACancelledSearchIsNotWaitedFor) {
+  async::TaskGroup cut(io_.get_executor(), fails());
+  group_.spawn("short", search("short", hostile(128), costly_, late_));
+  cut.spawn("long", search("long", hostile(256), costly_, late_));
+  asio::post(io_, [&cut] { cut.cancel(); });
+  test::run(io_, group_.join());
+  test::run(io_, cut.join());
+  EXPECT_EQ(order_, (Order{"long aborted", "short missed"}));
+}
+
+TEST_F(MatcherTest, ASearchIsGivenUpAtItsTime) {
+  group_.spawn("short", search("short", hostile(128), costly_, late_));
+  group_.spawn("long", search("long", hostile(256), costly_, steady_clock::now()));
+  test::run(io_, group_.join());
+  EXPECT_EQ(order_, (Order{"long gave up", "short missed"}));
+}
+
+TEST_F(MatcherTest, WhatNobodyWaitsForIsNotBegun) {
+  for (const auto* name : {"one", "two"}) {
+    group_.spawn(name, search(name, hostile(128), costly_, late_));
+  }
+  // Behind them: minutes of work, were any of it begun.
+  async::TaskGroup cut(io_.get_executor(), fails());
+  const auto worst = regex("(.?){900}zz");
+  const auto body = hostile(256);
+  for (int i = 0; i < 20; ++i) cut.spawn("cut", search("cut", body, worst, late_));
+  asio::post(io_, [&cut] { cut.cancel(); });
+  test::run(io_, cut.join());
+  test::run(io_, group_.join());
+  test::run(io_, search("last", "the marker", regex("marker"), late_));
+  EXPECT_EQ(order_.back(), "last found");
+}
+
+TEST_F(MatcherTest, OnlyLittleWorkIsDoneOnTheIoThread) {
+  const Regex simple("openapi"), costly("a.{0,200}error");
+  EXPECT_TRUE(Matcher::is_little(0, costly));
+  EXPECT_TRUE(Matcher::is_little(std::size_t{16} << 10, simple));
+  EXPECT_FALSE(Matcher::is_little((std::size_t{16} << 10) + 1, simple)) << "decoding costs too";
+  EXPECT_TRUE(Matcher::is_little(500, costly));
+  EXPECT_FALSE(Matcher::is_little(std::size_t{16} << 10, costly));
+}
+
+}  // namespace
+}  // namespace monitor::probe
