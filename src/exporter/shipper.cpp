@@ -64,7 +64,7 @@ awaitable<storage::Cursor> Shipper::open_sink() {
       co_await link_.call([this, id = identity.agent_id](Session& session) { return sink_.open(session, id); });
   check_open();
   agent_id_ = identity.agent_id;
-  server_offset_ = opened.schema.now - clock_.wall();
+  heard_time(opened.schema.now);
   announce(opened);
   co_return opened.head;
 }
@@ -153,11 +153,11 @@ storage::Cursor Shipper::end_of(const storage::Batch& batch) const {
 // a few such rows mean that good ones would be set aside.
 awaitable<void> Shipper::set_strays_aside(storage::Batch& batch) {
   if (strays_of(batch, server_time()).empty()) co_return;
-  co_await ask_the_time();  // our clock may have been set since the last call
+  co_await ask_the_time();  // this machine may have slept, or the server's clock been set
   const auto now = server_time();
   const auto strays = strays_of(batch, now);
   if (strays.empty()) co_return;
-  if (std::chrono::abs(server_offset_) > kDaysAhead) {
+  if (std::chrono::abs(now - clock_.wall()) > kDaysAhead) {
     if (strays.size() == batch.results.size() || !budget_.allows(strays)) {
       throw Refused("",
                     fmt::format("PostgreSQL's clock says {} UTC and this machine's {}: correct the one that is wrong",
@@ -185,7 +185,16 @@ std::vector<BadRow> Shipper::strays_of(const storage::Batch& batch, common::Wall
 awaitable<void> Shipper::ask_the_time() {
   const auto now = co_await link_.call([](Session& session) { return server_now(*session.begin()); });
   check_open();
-  server_offset_ = now - clock_.wall();
+  heard_time(now);
+}
+
+void Shipper::heard_time(common::WallTime server_now) {
+  server_now_ = server_now;
+  heard_at_ = clock_.steady();
+}
+
+common::WallTime Shipper::server_time() const {
+  return server_now_ + std::chrono::duration_cast<common::Micros>(clock_.steady() - heard_at_);
 }
 
 awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
@@ -195,7 +204,7 @@ awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
       co_await link_.call([this, &batch, part](Session& session) { return sink_.write(session, batch, part); });
   check_open();
   batch_rows_ = rows;
-  if (written.server_now != common::WallTime{}) server_offset_ = written.server_now - clock_.wall();
+  if (written.server_now != common::WallTime{}) heard_time(written.server_now);
   co_return written;
 }
 

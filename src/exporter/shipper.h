@@ -54,7 +54,9 @@ class Shipper {
   bool leaves_more(const storage::Batch& batch) const;
   boost::asio::awaitable<void> set_strays_aside(storage::Batch& batch);
   static std::vector<BadRow> strays_of(const storage::Batch& batch, common::WallTime server_now);
-  common::WallTime server_time() const { return clock_.wall() + server_offset_; }
+  void heard_time(common::WallTime server_now);
+  /// By the server's clock, as it has gone on since it was last heard: ours may have been set meanwhile.
+  common::WallTime server_time() const;
   boost::asio::awaitable<void> ask_the_time();
   boost::asio::awaitable<Written> write(const storage::Batch& batch, Part part);
   /// How many results were set aside.
@@ -70,10 +72,11 @@ class Shipper {
   Link link_;
   Sink sink_;
   RefusalBudget budget_;
-  std::string agent_id_;                        ///< of the current epoch
-  storage::Cursor cursor_;                      ///< marked so far
-  std::chrono::microseconds server_offset_{0};  ///< the server's clock minus ours
-  std::size_t batch_rows_ = kBatchRows;         ///< fewer after a batch that the link could not carry in time
+  std::string agent_id_;                 ///< of the current epoch
+  storage::Cursor cursor_;               ///< marked so far
+  common::WallTime server_now_{};        ///< what the server's clock said…
+  common::SteadyTime heard_at_{};        ///< …at this moment of ours
+  std::size_t batch_rows_ = kBatchRows;  ///< fewer after a batch that the link could not carry in time
   std::uint64_t quarantined_ = 0;
   std::string where_;
   bool connected_ = false;

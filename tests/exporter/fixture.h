@@ -22,12 +22,16 @@ namespace monitor::exporter {
 class ShiftedClock final : public async::Clock {
  public:
   common::WallTime wall() const override { return system_.wall() + shift_; }
-  common::SteadyTime steady() const override { return system_.steady(); }
+  common::SteadyTime steady() const override { return system_.steady() - slept_; }
+  /// Somebody set the clock.
   void shift(common::Micros by) { shift_ += by; }
+  /// The machine slept: the steady clock is behind by that much.
+  void sleep(common::Micros time) { slept_ += time; }
 
  private:
   async::SystemClock system_;
   common::Micros shift_{};
+  common::Micros slept_{};
 };
 
 class ExporterTest : public testing::Test {
