@@ -40,6 +40,22 @@ TEST(Purge, IsNotHeldUpByARowFromTheFuture) {
   EXPECT_EQ(stored.wait(stored.store().purge(stored.clock().wall() - hours{1}, false, 100)).results, 4);
 }
 
+TEST(Purge, IsNotHeldUpBySkippedSlotsOrGapsFromTheFuture) {
+  Stored stored;
+  const auto ahead = stored.clock().wall() + hours{24 * 365};
+  stored.store().append(Skipped{.definition = stored.service(), .from = ahead, .to = ahead, .count = 1});
+  stored.store().append(Gap{.from = ahead, .to = ahead, .count = 1});
+  const auto now = stored.clock().wall();
+  stored.store().append(Skipped{.definition = stored.service(), .from = now, .to = now, .count = 1});
+  stored.store().append(Gap{.from = now, .to = now, .count = 1});
+  stored.clock().advance(hours{2});
+  stored.add(1);
+  // A step that finds nothing old enough among as many as it may read does not ask for another at once.
+  EXPECT_FALSE(stored.wait(stored.store().purge(stored.clock().wall() - hours{1}, false, 1)).more);
+  EXPECT_FALSE(stored.wait(stored.store().purge(stored.clock().wall() - hours{1}, false, 100)).more);
+  EXPECT_EQ(Sql(stored.file())("SELECT (SELECT count(*) FROM skipped), (SELECT count(*) FROM gaps)"), "0|0");
+}
+
 TEST(Purge, TakesSkippedSlotsAndGapsWhenTheyHaveArrivedAndGrownOld) {
   Stored stored;
   const auto now = stored.clock().wall();
@@ -86,6 +102,10 @@ class SizeCap : public testing::Test {
     }
     return removed;
   }
+  std::uint64_t used_bytes() {
+    Sql sql(stored_.file());
+    return 4096 * (std::stoull(sql("PRAGMA page_count")) - std::stoull(sql("PRAGMA freelist_count")));
+  }
   Stored stored_;
 };
 
@@ -131,6 +151,78 @@ TEST_F(SizeCap, RecordsWhatHadNotArrivedInOneGrowingGap) {
   EXPECT_EQ(batch.gaps[0].count, removed - 500);
   EXPECT_EQ(batch.gaps[1].first_seq, removed + 1);
   EXPECT_EQ(batch.gaps[1].count, more);
+}
+
+TEST_F(SizeCap, CountsNothingAsGoneThatHasArrivedThoughTheCursorIsNotCommittedYet) {
+  for (int i = 0; i < 30; ++i) stored_.add(1000);
+  stored_.store().mark_exported({.results = 30'000});
+  ASSERT_GT(purge_all(), 0);
+  EXPECT_EQ(Sql(stored_.file())("SELECT count(*) FROM gaps"), "0");
+}
+
+/// `count` ranges of two slots each, committed.
+void add_skipped(Stored& stored, int count) {
+  for (int i = 0; i < count; ++i) {
+    stored.clock().advance(common::Micros{1});
+    const auto at = stored.clock().wall();
+    stored.store().append(Skipped{.definition = stored.service(), .from = at, .to = at, .count = 2});
+    if (i % 5000 == 4999) stored.wait(stored.store().commit());
+  }
+  stored.wait(stored.store().commit());
+}
+
+TEST_F(SizeCap, HoldsForSkippedSlotsAndCountsThem) {
+  stored_.add(1000);
+  constexpr int kRanges = 60'000;
+  add_skipped(stored_, kRanges);
+  const auto removed = purge_all();
+  EXPECT_LE(used_bytes(), std::uint64_t{1} << 20);
+  EXPECT_LT(removed, 700);  // in proportion
+  Sql sql(stored_.file());
+  EXPECT_EQ(sql("SELECT (SELECT 2 * count(*) FROM skipped) + (SELECT count(*) FROM results) + sum(count), count(*), "
+                "min(reason) FROM gaps"),
+            std::to_string(2 * kRanges + 1000) + "|1|2");
+  EXPECT_EQ(stored_.wait(stored_.store().identity()).head.gaps, 1);
+}
+
+TEST_F(SizeCap, SparesResultsWhileSkippedSlotsFillTheFile) {
+  add_skipped(stored_, 60'000);
+  stored_.add(100);
+  purge_all();
+  EXPECT_GT(stored_.wait(stored_.store().next_batch(1000)).results.size(), 30U);
+}
+
+TEST_F(SizeCap, FoldsTheOldestGapsAndLosesNoneOfTheirCount) {
+  constexpr int kGaps = 60'000;
+  stored_.add(1000);
+  for (int i = 0; i < kGaps; ++i) {
+    stored_.clock().advance(common::Micros{1});
+    const auto at = stored_.clock().wall();
+    const auto reason = i % 2 == 0 ? GapReason::kDiskFull : GapReason::kUnstored;
+    stored_.store().append(Gap{.reason = reason, .from = at, .to = at, .count = 3});
+    if (i % 5000 == 4999) stored_.wait(stored_.store().commit());
+  }
+  purge_all();
+  EXPECT_LE(used_bytes(), std::uint64_t{1} << 20);
+  Sql sql(stored_.file());
+  EXPECT_EQ(sql("SELECT sum(count) FROM gaps WHERE reason IN (1, 5)"), std::to_string(3 * kGaps));
+  EXPECT_LT(std::stoi(sql("SELECT count(*) FROM gaps")), kGaps);
+  EXPECT_EQ(std::to_string(stored_.wait(stored_.store().identity()).head.gaps),
+            sql("SELECT seq FROM sqlite_sequence WHERE name = 'gaps'"));
+}
+
+TEST(SizeCapBelowAnything, StopsWhenNothingMoreCanGo) {
+  Stored stored;
+  stored.close();
+  stored.cap(1);
+  stored.open();
+  for (int i = 0; i < 200; ++i) stored.store().append(Gap{.count = 1});
+  add_skipped(stored, 200);
+  stored.add(200);
+  int steps = 0;
+  while (steps < 1000 && stored.wait(stored.store().purge_to_cap(50)).more) ++steps;
+  EXPECT_LT(steps, 1000);
+  EXPECT_EQ(Sql(stored.file())("SELECT sum(count) FROM gaps"), "800");
 }
 
 TEST(Tidy, GivesBackWhatIsFreeAndKeepsTheLogSmall) {

@@ -195,19 +195,62 @@ TEST(Store, RemembersLastRunsOfLongIntervalsAcrossAPurge) {
 TEST(Store, SaysThatItDidNotRun) {
   Stored stored;
   stored.add(1);
-  const auto from = stored.clock().wall();
+  stored.clock().advance(std::chrono::seconds{4});
+  const auto from = stored.clock().wall();  // the stop itself is the last sign of life
   stored.close();
-  stored.clock().advance(std::chrono::seconds{10});
+  stored.clock().advance(std::chrono::seconds{5});
+  const auto to = stored.clock().wall();
   stored.open();
   stored.close();
-  stored.clock().advance(std::chrono::seconds{11});
+  stored.clock().advance(std::chrono::seconds{1});
   stored.open();
   stored.wait(stored.store().commit());
   const auto gaps = stored.wait(stored.store().next_batch(10)).gaps;
   ASSERT_EQ(gaps.size(), 1U);
   EXPECT_EQ(gaps[0].reason, GapReason::kNotRunning);
-  EXPECT_GE(gaps[0].from, from);
+  EXPECT_EQ(gaps[0].from, from);
+  EXPECT_EQ(gaps[0].to, to);
+}
+
+TEST(Store, SaysWhatAKillLeftFromItsLastSignOfLife) {
+  Stored stored;
+  stored.add(1);
+  const auto alive = stored.clock().wall();
+  stored.close();
+  // As a kill leaves it: nothing told of the stop, and the newest result is later than the last such word.
+  Sql(stored.file())("UPDATE meta SET value = " + std::to_string(common::unix_micros(alive) - 2'000'000) +
+                     " WHERE key = 'alive_at'");
+  stored.clock().advance(std::chrono::seconds{5});
+  stored.open();
+  stored.wait(stored.store().commit());
+  const auto gaps = stored.wait(stored.store().next_batch(10)).gaps;
+  ASSERT_EQ(gaps.size(), 1U);
+  EXPECT_EQ(gaps[0].from, alive);
   EXPECT_EQ(gaps[0].to, stored.clock().wall());
+}
+
+TEST(Store, MakesNoGapOfAClockThatWasSetBack) {
+  Stored stored;
+  stored.add(1);
+  stored.close();
+  stored.clock().step_wall(-std::chrono::hours{1});
+  stored.open();
+  stored.wait(stored.store().commit());
+  EXPECT_TRUE(stored.wait(stored.store().next_batch(10)).gaps.empty());
+}
+
+TEST(Store, FindsDowntimeThoughARequestTimeLiesAhead) {
+  Stored stored;
+  stored.wait(stored.store().append(
+      test::passed_check(stored.service(), stored.clock().wall() + std::chrono::hours{24 * 365})));
+  stored.close();
+  const auto from = stored.clock().wall();
+  stored.clock().advance(std::chrono::seconds{5});
+  stored.open();
+  stored.wait(stored.store().commit());
+  const auto gaps = stored.wait(stored.store().next_batch(10)).gaps;
+  ASSERT_EQ(gaps.size(), 1U);
+  EXPECT_EQ(gaps[0].from, from);
 }
 
 TEST(Store, ShowsAReadableView) {

@@ -1,0 +1,58 @@
+// A disk whose next syncs fail, below SQLite: the writes before them stand. One thread at a time.
+#pragma once
+
+#include <map>
+#include <utility>
+
+#include <sqlite3.h>
+
+namespace monitor::test {
+
+class FailingSync {
+ public:
+  FailingSync() {
+    shim_ = *base();
+    shim_.zName = "failing-sync";
+    shim_.pNext = nullptr;
+    shim_.xOpen = open;
+    sqlite3_vfs_register(&shim_, 1);
+  }
+  /// Files that are open keep going through here: open none of them beyond its life.
+  ~FailingSync() {
+    to_fail_ = 0;
+    sqlite3_vfs_unregister(&shim_);
+    sqlite3_vfs_register(base(), 1);
+  }
+  FailingSync(const FailingSync&) = delete;
+  FailingSync& operator=(const FailingSync&) = delete;
+
+  void fail(int times) { to_fail_ = times; }
+  static int left() { return to_fail_; }
+
+ private:
+  static sqlite3_vfs* base() {
+    static sqlite3_vfs* const kBase = sqlite3_vfs_find("unix");
+    return kBase;
+  }
+  static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out) {
+    const int code = base()->xOpen(vfs, name, file, flags, out);
+    if (code != SQLITE_OK || file->pMethods == nullptr) return code;
+    // The log has other methods than the database: it is not locked.
+    const auto [place, added] = methods_.try_emplace(file->pMethods, *file->pMethods);
+    if (added) sync_ = std::exchange(place->second.xSync, sync);
+    file->pMethods = &place->second;
+    return code;
+  }
+  static int sync(sqlite3_file* file, int flags) {
+    if (to_fail_ == 0) return sync_(file, flags);
+    --to_fail_;
+    return SQLITE_IOERR_FSYNC;
+  }
+
+  sqlite3_vfs shim_{};
+  static inline std::map<const sqlite3_io_methods*, sqlite3_io_methods> methods_;
+  static inline int (*sync_)(sqlite3_file*, int) = nullptr;  // one for all of them
+  static inline int to_fail_ = 0;
+};
+
+}  // namespace monitor::test
