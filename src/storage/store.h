@@ -82,8 +82,8 @@ class Store {
   /// likewise. If `exported_only`, only what is behind the committed cursor.
   virtual boost::asio::awaitable<Purged> purge(common::WallTime before, bool exported_only, std::size_t max_rows) = 0;
   /// While the file's used pages exceed the size cap (with the WAL brought into it first), removes the oldest whole
-  /// range of results, skipped slots and gaps, each in proportion, exported or not. What is not behind the marked cursor
-  /// becomes a gap: rows of a batch under way may arrive nevertheless. Only what is over the cap goes.
+  /// range of results, skipped slots and gaps, each in proportion, exported or not. What is not behind the marked
+  /// cursor becomes a gap: rows of a batch under way may arrive nevertheless. Only what is over the cap goes.
   virtual boost::asio::awaitable<Purged> purge_to_cap(std::size_t max_rows) = 0;
   /// The newest request time of the latest commit with results; nothing when there never was one. Ages count against
   /// it. (Not the newest of all: one row taken under a clock far ahead would make every other one old.)
