@@ -67,16 +67,17 @@ void Sink::write_checked(Session& session, const storage::Batch& batch, const Pa
   if (part.results.size() > 0) add_results(*transaction, agent.id, batch, part.results);
   if (part.others && !batch.skipped.empty()) add_skipped(*transaction, agent.id, batch.skipped);
   if (part.others && !batch.gaps.empty()) add_gaps(*transaction, agent.id, batch.gaps);
+  auto moved = agent.head;
   if (part.head) {
-    agent.attempted = {std::max(agent.head.results, part.head->results),
-                       std::max(agent.head.skipped, part.head->skipped), std::max(agent.head.gaps, part.head->gaps)};
+    moved = {std::max(agent.head.results, part.head->results), std::max(agent.head.skipped, part.head->skipped),
+             std::max(agent.head.gaps, part.head->gaps)};
     transaction->run(
         fmt::format("UPDATE monitoring_agents SET results_head = {}, skipped_head = {}, gaps_head = {}, "
                     "exported_at = timezone('utc', now()) WHERE id = {}",
-                    agent.attempted->results, agent.attempted->skipped, agent.attempted->gaps, agent.id));
+                    moved.results, moved.skipped, moved.gaps, agent.id));
   }
   transaction->commit();
-  if (part.head) agent.head = *agent.attempted;
+  agent.head = moved;
 }
 
 void Sink::ensure_days(Session& session, const storage::Batch& batch, Range rows) {
@@ -99,7 +100,7 @@ std::optional<Sink::Agent> Sink::find_agent(Transaction& transaction, const std:
       {agent_id});
   if (rows.empty()) return std::nullopt;
   const auto& row = rows.front();
-  return Agent{static_cast<int>(number(row.at(0))), {number(row.at(1)), number(row.at(2)), number(row.at(3))}, {}};
+  return Agent{static_cast<int>(number(row.at(0))), {number(row.at(1)), number(row.at(2)), number(row.at(3))}};
 }
 
 // An agent that was there, and whose row somebody deleted, gets its old number back, so that its results are its own
@@ -132,7 +133,7 @@ Sink::Agent& Sink::current_agent(Transaction& transaction, const std::string& ag
   }
   if (!row) row = add_agent(transaction, agent_id);
   Agent& known = agents_[agent_id];
-  if (current && row->head != known.head && row->head != known.attempted) {
+  if (current && row->head != known.head) {
     throw IdentityShared("another process writes under this agent's id");
   }
   known = *row;

@@ -63,7 +63,6 @@ class Sink {
   struct Agent {
     int id = 0;
     storage::Cursor head;
-    std::optional<storage::Cursor> attempted;  ///< a head whose commit may or may not have happened
   };
   using Fingerprint = std::array<std::uint8_t, 32>;
 

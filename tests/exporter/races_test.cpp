@@ -1,7 +1,5 @@
 // What other sessions do to the tables while the exporter works.
-#include <filesystem>
-
-#include <boost/asio/co_spawn.hpp>
+#include <fmt/format.h>
 
 #include "async/task_group.h"
 #include "exporter/maintenance.h"
