@@ -217,7 +217,7 @@ asio::awaitable<void> Daemon::stop_in_order() {
   co_await store_tasks_.join();
   if (agent_) agent_->close_books();
   const auto committed = store_->health().committed;
-  co_await store_->close();
+  if (co_await store_->close() > 0) status_ = EXIT_FAILURE;  // the store has said what, and recorded it
   log::info("Stopped: {} results committed since the start.", committed);
   io_.stop();
 }

@@ -61,7 +61,7 @@ TEST_F(Lifecycle, ARunningCheckIsCutAtTheGracePeriodAndCountsAsSkipped) {
   })) << monitor->err();
   const auto start = std::chrono::steady_clock::now();
   monitor->signal(SIGINT);
-  EXPECT_EQ(monitor->wait(), 0);
+  EXPECT_EQ(monitor->wait(), 0) << monitor->err();
   EXPECT_LT(std::chrono::steady_clock::now() - start, seconds{10});
   // The one that was cut, and those that came due in the second of grace.
   EXPECT_GE(world_.local_number("SELECT sum(count) FROM skipped WHERE reason = 4"), 2);
@@ -94,7 +94,7 @@ TEST_F(Lifecycle, ASecondInstanceIsRefusedAndNamesTheFirst) {
   EXPECT_EQ(second.status, 1);
   EXPECT_THAT(second.err, HasSubstr(std::to_string(first->pid())));
   first->signal(SIGTERM);
-  EXPECT_EQ(first->wait(), 0);
+  EXPECT_EQ(first->wait(), 0) << first->err();
 }
 
 TEST_F(Lifecycle, ALongRestIsRememberedButAShortServiceStartsAtOnceAgain) {
@@ -104,7 +104,7 @@ TEST_F(Lifecycle, ALongRestIsRememberedButAShortServiceStartsAtOnceAgain) {
     auto monitor = world_.start();
     ASSERT_TRUE(eventually([&] { return results() > before; })) << monitor->err();
     monitor->signal(SIGTERM);
-    ASSERT_EQ(monitor->wait(), 0);
+    ASSERT_EQ(monitor->wait(), 0) << monitor->err();
   }
 }
 
@@ -115,7 +115,7 @@ TEST_F(Lifecycle, AClosedStderrNeverStopsThePolling) {
        .environment = {{"HOME", world_.home().string()}}});
   EXPECT_TRUE(eventually([&] { return results() > 10; }));
   monitor.signal(SIGTERM);
-  EXPECT_EQ(monitor.wait(), 0);
+  EXPECT_EQ(monitor.wait(), 0) << monitor.err();
 }
 
 TEST_F(Lifecycle, AFullLogPipeNeverStopsThePollingOrTheStop) {
@@ -127,7 +127,7 @@ TEST_F(Lifecycle, AFullLogPipeNeverStopsThePollingOrTheStop) {
                  .environment = {{"HOME", world_.home().string()}}});
   EXPECT_TRUE(eventually([&] { return results() > 1500; }));
   monitor.signal(SIGTERM);
-  EXPECT_EQ(monitor.wait(seconds{15}), 0);
+  EXPECT_EQ(monitor.wait(seconds{15}), 0) << monitor.err();
   EXPECT_EQ(world_.local("PRAGMA integrity_check").at(0).at(0), "ok");
 }
 
@@ -140,7 +140,7 @@ TEST_F(Lifecycle, AHangupUnderASupervisorChangesNothing) {
   const auto before = results();
   EXPECT_TRUE(eventually([&] { return results() > before; }));
   monitor->signal(SIGTERM);
-  EXPECT_EQ(monitor->wait(), 0);
+  EXPECT_EQ(monitor->wait(), 0) << monitor->err();
 }
 
 TEST_F(Lifecycle, ClosingTheTerminalStopsItInOrder) {
@@ -205,7 +205,7 @@ TEST_F(Lifecycle, SystemdHearsReadyStatusWatchdogAndStopping) {
   EXPECT_THAT(monitor->err(), HasSubstr("Systemd notification is enabled."));
   monitor->signal(SIGTERM);
   EXPECT_EQ(socket.next("STOPPING"), "STOPPING=1");
-  EXPECT_EQ(monitor->wait(), 0);
+  EXPECT_EQ(monitor->wait(), 0) << monitor->err();
 }
 
 TEST_F(Lifecycle, StartWithoutAServiceIsAnErrorUnlessTheAgentIsSwitchedOff) {
@@ -216,7 +216,7 @@ TEST_F(Lifecycle, StartWithoutAServiceIsAnErrorUnlessTheAgentIsSwitchedOff) {
   EXPECT_TRUE(monitor->wait_for("Starting Collector worker.")) << monitor->err();
   EXPECT_THAT(monitor->err(), testing::Not(HasSubstr("Starting Agent worker.")));
   monitor->signal(SIGTERM);
-  EXPECT_EQ(monitor->wait(), 0);
+  EXPECT_EQ(monitor->wait(), 0) << monitor->err();
 }
 
 }  // namespace

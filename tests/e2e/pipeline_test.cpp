@@ -143,7 +143,7 @@ TEST_F(Pipeline, WhatHasArrivedIsPurgedAndTheRestIsKept) {
   ASSERT_TRUE(eventually([&] { return world_.local_number("SELECT count(*) FROM results") < services_; }))
       << monitor->err();
   monitor->signal(SIGTERM);
-  EXPECT_EQ(monitor->wait(), 0);
+  EXPECT_EQ(monitor->wait(), 0) << monitor->err();
   const auto seen = postgres_.value("SELECT count(*) FROM monitoring_results");
   EXPECT_EQ(postgres_.value("SELECT max(seq) - min(seq) + 1 FROM monitoring_results"), seen);
 }
@@ -170,7 +170,7 @@ TEST_F(Pipeline, EachWorkerGoesOnWithoutTheOthers) {
            world_.local_number("SELECT count(*) FROM results") >= services_;
   })) << agent_alone->err();
   agent_alone->signal(SIGTERM);
-  ASSERT_EQ(agent_alone->wait(), 0);
+  ASSERT_EQ(agent_alone->wait(), 0) << agent_alone->err();
   const auto taken = world_.local_number("SELECT count(*) FROM results");
 
   write_config("workers: {agent: false, exporter: true, collector: false}\n");
@@ -180,14 +180,14 @@ TEST_F(Pipeline, EachWorkerGoesOnWithoutTheOthers) {
            postgres_.value("SELECT count(*) FROM monitoring_results") == std::to_string(taken);
   })) << exporter_alone->err();
   exporter_alone->signal(SIGTERM);
-  ASSERT_EQ(exporter_alone->wait(), 0);
+  ASSERT_EQ(exporter_alone->wait(), 0) << exporter_alone->err();
 
   write_config("workers: {agent: false, exporter: false, collector: true}\nkeep_exported: 0\n");
   auto collector_alone = world_.start();
   ASSERT_TRUE(eventually([&] { return world_.local_number("SELECT count(*) FROM results") <= 1; }))
       << collector_alone->err();
   collector_alone->signal(SIGTERM);
-  ASSERT_EQ(collector_alone->wait(), 0);
+  ASSERT_EQ(collector_alone->wait(), 0) << collector_alone->err();
 }
 
 }  // namespace

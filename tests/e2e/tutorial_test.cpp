@@ -99,7 +99,7 @@ TEST_F(Tutorial, TheReportSaysWhatHappenedAlsoWhileTheDaemonRuns) {
   })) << monitor->err();
   ASSERT_TRUE(eventually([&] { return world_.local_number("SELECT count(DISTINCT definition) FROM results") == 3; }));
   monitor->signal(SIGINT);
-  EXPECT_EQ(monitor->wait(), 0);
+  EXPECT_EQ(monitor->wait(), 0) << monitor->err();
   const auto report = world_.monitor({"report", "--json"});
   EXPECT_EQ(report.status, 0) << report.err;
   EXPECT_THAT(report.out, HasSubstr("openapi.json"));
