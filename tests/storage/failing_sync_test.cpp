@@ -1,9 +1,9 @@
-#include "common/error.h"
 #include "storage/failing_sync.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/error.h"
 #include "storage/sql.h"
 #include "storage/store.h"
 #include "support/stored.h"
