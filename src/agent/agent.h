@@ -38,7 +38,7 @@ class Agent {
   virtual void stop() = 0;
   /// Cuts the running checks; their slots count as skipped (stopping).
   virtual void cut() = 0;
-  /// After run(): slots due until now count as skipped (stopping). To be called last, before the store closes.
+  /// After run(): slots due until now count as skipped (stopping). To be called again before the store closes.
   virtual void close_books() = 0;
   virtual Health health() const = 0;
 };

@@ -209,13 +209,14 @@ asio::awaitable<void> Daemon::stop_in_order() {
       co_await agent_tasks_.join();
     }
   }
+  if (agent_) agent_->close_books();
   co_await store_->commit();
   if (exporter_) co_await stop_exporting();
   collector_tasks_.cancel();
   co_await collector_tasks_.join();
   store_tasks_.cancel();
   co_await store_tasks_.join();
-  if (agent_) agent_->close_books();
+  if (agent_) agent_->close_books();  // what came due since the last export goes at the next start
   const auto committed = store_->health().committed;
   if (co_await store_->close() > 0) status_ = EXIT_FAILURE;  // the store has said what, and recorded it
   log::info("Stopped: {} results committed since the start.", committed);
