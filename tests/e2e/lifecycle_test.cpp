@@ -118,6 +118,20 @@ TEST_F(Lifecycle, AClosedStderrNeverStopsThePolling) {
   EXPECT_EQ(monitor.wait(), 0) << monitor.err();
 }
 
+TEST_F(Lifecycle, NothingOfTheProgramTakesTheNumberOfAClosedStream) {
+  services(1, "/");
+  Child monitor(
+      {.command = {"/bin/sh", "-c", "exec " + std::string{MONITOR_BINARY} + " start -vvvvv --yes <&- >&- 2>&-"},
+       .environment = {{"HOME", world_.home().string()}}});
+  EXPECT_TRUE(eventually([&] { return results() > 0; }));
+  for (const char* number : {"0", "1", "2"}) {
+    const auto link = std::filesystem::path("/proc") / std::to_string(monitor.pid()) / "fd" / number;
+    EXPECT_EQ(std::filesystem::read_symlink(link), "/dev/null") << number;
+  }
+  monitor.signal(SIGTERM);
+  EXPECT_NE(monitor.wait(), -1);
+}
+
 TEST_F(Lifecycle, AFullLogPipeNeverStopsThePollingOrTheStop) {
   services(300, "/");
   // Nobody reads the pipe: it is full after 64 KiB, which is some 600 checks at this level of logging.
