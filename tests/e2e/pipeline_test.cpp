@@ -16,8 +16,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 int parameter(const char* name, int otherwise) {
-  const char* value = std::getenv(name);                   // NOLINT(concurrency-mt-unsafe): nobody changes it
-  return value == nullptr ? otherwise : std::atoi(value);  // NOLINT(cert-err34-c)
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody changes it
+  return value == nullptr ? otherwise : std::stoi(value);
 }
 
 /// The moments at which slots of one service were due, as results and skipped ranges tell.
