@@ -12,7 +12,8 @@ storage::Definition to_definition(const probe::Service& service) {
           .check_regex = service.check_regex,
           .regex = service.regex,
           .interval = service.interval,
-          .timeout = service.timeout};
+          .timeout = service.timeout,
+          .settings = service.spec().shown};
 }
 
 storage::Result to_result(probe::Observation&& seen, storage::DefinitionId definition, common::Micros lateness) {
@@ -26,11 +27,11 @@ storage::Result to_result(probe::Observation&& seen, storage::DefinitionId defin
   row.dns_cached = seen.dns_cached;
   row.reason = std::move(seen.reason);
   row.remote_address = std::move(seen.remote_address);
-  row.dns = seen.dns;
-  row.connect = seen.connect;
-  row.tls = seen.tls;
-  row.first_byte = seen.first_byte;
-  row.transfer = seen.transfer;
+  row.dns = seen.phases.dns;
+  row.connect = seen.phases.connect;
+  row.tls = seen.phases.tls;
+  row.first_byte = seen.phases.first_byte;
+  row.transfer = seen.phases.transfer;
   row.total = seen.total;
   row.lateness = lateness;
   row.body_bytes = seen.body_bytes;

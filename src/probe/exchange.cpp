@@ -44,7 +44,7 @@ asio::awaitable<net::SharedAddresses> Exchange::resolve() {
   if (check_.literal()) co_return check_.literal();
   auto known = tools_.resolver.known(check_.url().host);
   auto answer = known ? std::move(*known) : co_await tools_.resolver.resolve(check_.url().host, deadline_);
-  seen_.dns = lap();
+  seen_.phases.dns = lap();
   seen_.dns_cached = answer.cached;
   if (!answer.addresses) fail(answer.failure.outcome, std::move(answer.failure.reason));
   co_return std::move(answer.addresses);
@@ -52,12 +52,12 @@ asio::awaitable<net::SharedAddresses> Exchange::resolve() {
 
 asio::awaitable<bool> Exchange::connect(net::SharedAddresses addresses) {
   auto failure = co_await connection_.connect(std::move(addresses), check_.url().port);
-  seen_.connect = lap();
+  seen_.phases.connect = lap();
   if (!failure) {
     seen_.remote_address = connection_.peer()->to_string();
     if (!check_.url().tls) co_return true;
     failure = co_await connection_.handshake(*tools_.tls, check_.url(), tools_.clock.wall());
-    seen_.tls = lap();
+    seen_.phases.tls = lap();
   }
   if (!failure) co_return true;
   fail(failure->outcome, std::move(failure->reason));
@@ -103,7 +103,7 @@ asio::awaitable<bool> Exchange::receive() {
       co_return false;
     }
   }
-  if (seen_.first_byte) seen_.transfer = lap();
+  if (seen_.phases.first_byte) seen_.phases.transfer = lap();
   if (state_ == State::kComplete) {
     connection_.finish();
     co_return true;
@@ -113,7 +113,7 @@ asio::awaitable<bool> Exchange::receive() {
 }
 
 void Exchange::take_bytes(std::size_t count) {
-  if (!seen_.first_byte) seen_.first_byte = lap();
+  if (!seen_.phases.first_byte) seen_.phases.first_byte = lap();
   const bool had_header = reader_.status().has_value();
   state_ = reader_.feed({tools_.scratch.data(), count});
   if (!had_header && reader_.status()) phase_began_ = steady_clock::now();
@@ -121,7 +121,7 @@ void Exchange::take_bytes(std::size_t count) {
 
 void Exchange::explain_stop(const net::Step& step) {
   const auto server = check_.url().endpoint();
-  (seen_.first_byte ? seen_.transfer : seen_.first_byte) = lap();
+  (seen_.phases.first_byte ? seen_.phases.transfer : seen_.phases.first_byte) = lap();
   const std::string_view when = reader_.status()    ? "inside the response body"
                                 : reader_.started() ? "inside the response header"
                                                     : "before a response";
@@ -142,7 +142,7 @@ void Exchange::explain_stop(const net::Step& step) {
 
 void Exchange::explain_timeout() {
   const auto server = check_.url().endpoint();
-  (seen_.first_byte ? seen_.transfer : seen_.first_byte) = lap();
+  (seen_.phases.first_byte ? seen_.phases.transfer : seen_.phases.first_byte) = lap();
   if (reader_.status()) {
     return fail(Outcome::kBodyTimeout, fmt::format("the body from {} did not end within {}: {} had come", server,
                                                    patience(), reader_.progress()));

@@ -43,6 +43,11 @@ std::string Service::label() const {
   return name.empty() ? fmt::format("{} {}", method, without_userinfo(url)) : name;
 }
 
+const Spec& Service::spec() const {
+  static const Spec defaults;
+  return extra ? *extra : defaults;
+}
+
 std::optional<std::string> refuse_method(std::string_view method) {
   const auto& methods = allowed_methods();
   if (std::ranges::find(methods, method) != methods.end()) return std::nullopt;

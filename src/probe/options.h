@@ -3,15 +3,124 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/secret.h"
+#include "common/units.h"
+#include "net/options.h"
+
 namespace monitor::probe {
 
 inline constexpr std::size_t kDefaultBodyLimit = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxUrlCharacters = 2083;
+
+inline constexpr std::size_t kDefaultEvidenceBytes = 4096;
+
+/// One field of the request. The value may hold a secret.
+struct HeaderField {
+  std::string name;
+  common::Secret value;
+  bool operator==(const HeaderField&) const = default;
+};
+
+/// How we say who we are (RFC 7617, RFC 6750, RFC 6749 §4.4).
+struct Auth {
+  enum class Kind : std::uint8_t { kNone, kBasic, kBearer, kOauth2 };
+  Kind kind = Kind::kNone;
+  std::string user;       ///< basic: the user; oauth2: the client id
+  common::Secret secret;  ///< basic: the password; bearer: the token; oauth2: the client secret
+  std::string token_url;  ///< oauth2: where tokens are had
+  std::string scope;      ///< oauth2: scopes, separated by spaces; may be empty
+  bool operator==(const Auth&) const = default;
+};
+
+struct Redirects {
+  bool follow = false;
+  int max = 10;  ///< hops after the first, 1 to 20
+  bool operator==(const Redirects&) const = default;
+};
+
+/// Host and port as typed: a name or a literal address without brackets.
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+  bool operator==(const HostPort&) const = default;
+};
+
+struct StatusRange {
+  std::uint16_t from = 200, to = 399;  ///< both included, 100 to 999
+  bool operator==(const StatusRange&) const = default;
+};
+
+struct HeaderRule {
+  std::string name;     ///< of the field; any case
+  std::string pattern;  ///< RE2, searched for in each value of the field; empty: the field's presence alone counts
+  bool operator==(const HeaderRule&) const = default;
+};
+
+/// What a value of the JSON body must be.
+struct JsonRule {
+  enum class Is : std::uint8_t { kEqual, kNotEqual, kExisting, kMissing, kBelow, kAtMost, kAbove, kAtLeast };
+  std::string pointer;  ///< RFC 6901; empty: the whole document
+  Is is = Is::kExisting;
+  std::string value;  ///< JSON text to compare with; a number for the four orders; empty for kExisting and kMissing
+  bool operator==(const JsonRule&) const = default;
+};
+
+/// What makes a response good. Unset: not asked for.
+struct Expect {
+  std::vector<StatusRange> status;               ///< empty: 200–399
+  std::vector<std::string> body, body_not;       ///< RE2: each must match; none may match
+  std::vector<HeaderRule> headers, headers_not;  ///< each must match; none may match
+  std::vector<JsonRule> json;                    ///< each must hold
+  std::optional<common::Micros> max_time;        ///< of the whole check; above it: `too_slow`
+  std::optional<common::Micros> max_dns, max_connect, max_tls, max_first_byte, max_transfer;
+  std::optional<common::Micros> warn_time;  ///< of the whole check; above it: `degraded`
+  std::optional<int> cert_days;             ///< days the certificate must still be valid
+  std::optional<net::TlsVersion> tls_min;
+  std::string sha256;  ///< of the decoded body, 64 lower-case hex digits; empty: not asked for
+  bool operator==(const Expect&) const = default;
+};
+
+/// What is kept of the first bad response after a good one, and of the first good one after that.
+struct EvidenceOptions {
+  std::size_t bytes = kDefaultEvidenceBytes;  ///< of the body, 0 to 64 KiB
+  bool none = false;                          ///< keep nothing at all
+  std::vector<std::string> redact;            ///< RE2: what matches becomes `***`
+  bool operator==(const EvidenceOptions&) const = default;
+};
+
+/// A failure confirmed quickly: up to `times` checks more, `every` after the last one ended, until one is not down.
+struct Recheck {
+  int times = 0;  ///< 0 to 10
+  std::chrono::seconds every{5};
+  bool operator==(const Recheck&) const = default;
+};
+
+/// What a service may say beyond the predecessor's keys: how it is asked, and what is expected of the answer. With
+/// every `${NAME}` expanded and every secret file read. Services that say the same share one.
+struct Spec {
+  std::vector<HeaderField> headers;
+  common::Secret body;
+  Auth auth;
+  net::TlsOptions tls;
+  Redirects redirects;
+  net::AddressFamily family = net::AddressFamily::kAny;
+  std::optional<HostPort> connect_to;  ///< where the connection goes instead of the URL's host and port
+  std::string resolver;                ///< `127.0.0.1`, `[::1]:5353`: the name server to ask instead of the system's
+  std::string proxy;                   ///< `http://[user:password@]host:port`; holds a secret
+  bool reuse = false;                  ///< `connection: reuse`
+  bool compression = false;            ///< ask for gzip and deflate, and decode them
+  Expect expect;
+  EvidenceOptions evidence;
+  Recheck recheck;
+  std::string shown;  ///< all of it as one line of JSON, as typed but without secrets: what is stored
+};
 
 /// One monitored endpoint.
 struct Service {
@@ -24,11 +133,14 @@ struct Service {
   std::chrono::seconds interval{5};
   std::chrono::seconds timeout{15};
   std::size_t body_limit = kDefaultBodyLimit;  ///< bytes of a body that are read and matched
+  std::string settings;               ///< the keys of `extra` as typed, one JSON object; may hold secrets; empty: none
+  std::shared_ptr<const Spec> extra;  ///< null: every default
 
   /// What phase, history and reload go by: the name, or else method + url + check_regex + regex (DESIGN: "Service").
   std::string key() const;
   /// What a person knows it by: the name, or `GET https://…`.
   std::string label() const;
+  const Spec& spec() const;
 };
 
 const std::vector<std::string>& allowed_methods();

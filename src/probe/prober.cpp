@@ -41,7 +41,8 @@ class RealProber final : public Prober {
     return check;
   }
 
-  asio::awaitable<Observation> probe(std::shared_ptr<const Check> check) override {
+  using Prober::probe;
+  asio::awaitable<Observation> probe(std::shared_ptr<const Check> check, Keep /*keep*/) override {
     Observation seen;
     std::string trouble;
     try {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -12,6 +13,7 @@
 #include "common/outcome.h"
 #include "net/options.h"
 #include "net/system.h"
+#include "net/tls_facts.h"
 #include "probe/options.h"
 
 namespace monitor::probe {
@@ -20,22 +22,45 @@ namespace monitor::probe {
 /// it; a check costs no parsing and no compilation.
 class Check;
 
-/// What one exchange came to. A failed check is data: nothing here is ever thrown.
+/// How long each phase took; null: it did not take place. A phase that failed counts until it did. `first_byte` is from
+/// the end of connect and tls, and so holds the sending of the request (and the opening of a proxy's tunnel).
+struct Phases {
+  std::optional<common::Micros> dns, connect, tls, first_byte, transfer;
+};
+
+/// One request on the way to the answer: the first one, one after a redirect, or one repeated.
+struct Hop {
+  std::string url;  ///< without user and password; values of a query that a server gave us are `***`
+  std::string method;
+  std::optional<std::uint16_t> status;
+  std::string remote_address;
+  bool reused = false;
+  Phases phases;
+};
+
+/// What one check came to. A failed check is data: nothing here is ever thrown.
 struct Observation {
   common::Outcome outcome = common::Outcome::kUp;
   std::string reason;  ///< one sentence; empty for `up`
   common::WallTime started{};
   std::optional<std::uint16_t> status;  ///< whenever a final response header was had, even if the body then failed
-  bool contains_regex = false;
-  bool capped = false;         ///< the body is longer than the service's limit; its beginning was judged
-  bool dns_cached = false;     ///< the address came from the cache of DNS answers
-  std::string remote_address;  ///< without port; empty when no connection was had
-  /// How long each phase took; null: it did not take place. A phase that failed counts until it did. `first_byte` is
-  /// from the end of connect and tls, and so holds the sending of the request.
-  std::optional<common::Micros> dns, connect, tls, first_byte, transfer;
+  bool contains_regex = false;          ///< the predecessor's `regex` was found
+  bool capped = false;                  ///< the body is longer than the service's limit; its beginning was judged
+  bool dns_cached = false;              ///< the address came from the cache of DNS answers
+  bool reused = false;                  ///< the (last) connection had been used by an earlier check
+  bool retried = false;           ///< a reused connection proved stale, so the request was sent again on a new one
+  bool http_1_0 = false;          ///< the response's version is HTTP/1.0; otherwise 1.1
+  std::string remote_address;     ///< without port, of the last hop; empty when no connection was had
+  net::SharedTlsFacts tls_facts;  ///< of the last handshake, also when it failed; null without TLS
+  Phases phases;                  ///< summed over all hops
   common::Micros total{};
-  std::int64_t body_bytes = 0;  ///< read, at most the service's limit
+  std::int64_t body_bytes = 0;  ///< read (before decoding), at most the service's limit
+  std::vector<Hop> hops;        ///< every one, if there was more than one; else empty
+  std::string evidence;         ///< what was kept of the response, redacted and storable; usually empty
 };
+
+/// When a response is worth keeping as evidence: by what the check comes to.
+enum class Keep : std::uint8_t { kNothing, kIfBad, kIfGood };
 
 /// Makes checks and carries them out on one io_context: the resolver, the TLS contexts and the regexes live here.
 class Prober {
@@ -53,7 +78,11 @@ class Prober {
   /// The exchange runs within the service's timeout (plus the time to cancel); a large body or a costly regex then
   /// waits for a thread, for as long again at most: neither `transfer` nor `total` counts that, and what is found late
   /// is found. Cancelled: throws `operation_aborted`.
-  virtual boost::asio::awaitable<Observation> probe(std::shared_ptr<const Check> check) = 0;
+  /// `keep`: bad is down or degraded, good is up.
+  virtual boost::asio::awaitable<Observation> probe(std::shared_ptr<const Check> check, Keep keep) = 0;
+  boost::asio::awaitable<Observation> probe(std::shared_ptr<const Check> check) {
+    return probe(std::move(check), Keep::kNothing);
+  }
 };
 
 }  // namespace monitor::probe

@@ -9,6 +9,7 @@
 
 #include "common/outcome.h"
 #include "common/units.h"
+#include "net/tls_facts.h"
 
 namespace monitor::storage {
 
@@ -25,6 +26,7 @@ struct Definition {
   std::optional<std::string> regex;
   std::chrono::seconds interval{};
   std::chrono::seconds timeout{};
+  std::string settings;  ///< every other setting as one line of JSON (probe::Spec::shown); empty: all at their defaults
   bool operator==(const Definition&) const = default;
 };
 
@@ -53,10 +55,23 @@ struct Result {
   common::Micros total{};
   common::Micros lateness{};  ///< start minus due
   std::int64_t body_bytes = 0;
+  bool retried = false;           ///< sent again on a new connection because a reused one was stale
+  bool http_1_0 = false;          ///< the response's version is HTTP/1.0
+  net::SharedTlsFacts tls_facts;  ///< null without TLS
+  std::string hops;               ///< every hop as JSON (docs/data-model.md), if there was more than one; else empty
+  std::string evidence;           ///< what was kept of the response, redacted; usually empty
 };
 
-struct StoredResult : Result {
+/// TLS facts as stored once and referred to. `fingerprint` (SHA-256 of the fields) names the same alike on every agent.
+struct StoredTls {
+  std::int64_t id = 0;
+  std::array<std::uint8_t, 32> fingerprint{};
+  net::TlsFacts facts;
+};
+
+struct StoredResult : Result {  ///< `tls_facts` is null here: `tls_id` says it
   Seq seq = 0;
+  std::int64_t tls_id = 0;  ///< 0: none
   common::WallTime stored_at{};
 };
 
@@ -105,6 +120,7 @@ struct Batch {
   std::vector<StoredSkipped> skipped;
   std::vector<StoredGap> gaps;
   std::vector<StoredDefinition> definitions;  ///< every one that the rows above refer to
+  std::vector<StoredTls> tls;                 ///< likewise
   bool empty() const { return results.empty() && skipped.empty() && gaps.empty(); }
 };
 

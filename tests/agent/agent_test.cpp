@@ -29,7 +29,8 @@ class HeldProber final : public probe::Prober {
     auto url = std::make_shared<std::string>(service.url);
     return {url, reinterpret_cast<const probe::Check*>(url.get())};
   }
-  asio::awaitable<probe::Observation> probe(std::shared_ptr<const probe::Check> check) override {
+  using probe::Prober::probe;
+  asio::awaitable<probe::Observation> probe(std::shared_ptr<const probe::Check> check, probe::Keep /*keep*/) override {
     probe::Observation seen;
     seen.started = clock_.wall();
     seen.outcome = outcome;

@@ -30,9 +30,9 @@ TEST_F(ProberTest, ACompleteGoodResponseIsUp) {
   EXPECT_EQ(seen.body_bytes, 5);
   EXPECT_EQ(seen.remote_address, "127.0.0.1");
   EXPECT_EQ(seen.started, clock_.wall());
-  EXPECT_FALSE(seen.dns) << "an address is not looked up";
-  EXPECT_TRUE(seen.connect && seen.first_byte && seen.transfer);
-  EXPECT_FALSE(seen.tls);
+  EXPECT_FALSE(seen.phases.dns) << "an address is not looked up";
+  EXPECT_TRUE(seen.phases.connect && seen.phases.first_byte && seen.phases.transfer);
+  EXPECT_FALSE(seen.phases.tls);
   EXPECT_FALSE(seen.capped || seen.contains_regex || seen.dns_cached);
 }
 
@@ -390,7 +390,7 @@ TEST_F(ProberTest, ASlowSearchHoldsUpNoOtherCheckAndIsNotTheServersTime) {
   EXPECT_EQ(ended[0].outcome, Outcome::kUp) << "the quick one ends first: " << ended[0].reason;
   EXPECT_EQ(ended[1].outcome, Outcome::kBodyMismatch) << ended[1].reason;
   EXPECT_EQ(ended[1].body_bytes, 256 << 10);
-  EXPECT_EQ(ended[1].transfer, common::Micros{0});
+  EXPECT_EQ(ended[1].phases.transfer, common::Micros{0});
   EXPECT_EQ(ended[1].total, common::Micros{0}) << "the hour that passed during the search is not counted";
 }
 
@@ -419,7 +419,7 @@ TEST_F(ProberTest, ANameIsResolvedAndEveryAddressTried) {
   const auto seen = probe(url);
   EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
   EXPECT_EQ(seen.remote_address, "127.0.0.1");
-  EXPECT_TRUE(seen.dns);
+  EXPECT_TRUE(seen.phases.dns);
   EXPECT_FALSE(seen.dns_cached);
   EXPECT_TRUE(probe(url).dns_cached);
 }
@@ -454,8 +454,8 @@ TEST_F(ProberTest, NamesFailInTheirOwnWays) {
   const auto silent = probe(hurried("http://silent.test/"));
   EXPECT_EQ(silent.outcome, Outcome::kDnsTimeout);
   EXPECT_EQ(silent.reason, "no answer from the name servers for silent.test within 1.0 s");
-  EXPECT_TRUE(silent.dns);
-  EXPECT_FALSE(silent.connect);
+  EXPECT_TRUE(silent.phases.dns);
+  EXPECT_FALSE(silent.phases.connect);
 }
 
 TEST_F(ProberTest, AThousandDeadNamesDelayNoOtherProbe) {

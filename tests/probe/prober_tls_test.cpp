@@ -44,7 +44,7 @@ class ProberTlsTest : public ProberTest {
 TEST_F(ProberTlsTest, AGoodCertificateIsUp) {
   const auto seen = handshake_with(identity());
   EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
-  EXPECT_TRUE(seen.tls);
+  EXPECT_TRUE(seen.phases.tls);
   EXPECT_EQ(seen.body_bytes, 5);
 }
 
@@ -64,7 +64,7 @@ TEST_F(ProberTlsTest, AnExpiredCertificateIsNamedWithItsDate) {
             "the certificate for CN=server.test expired on 2100-06-01 (code 10, depth 0, issuer CN=Test Authority)");
   EXPECT_FALSE(seen.status);
   EXPECT_EQ(seen.remote_address, "127.0.0.1");
-  EXPECT_TRUE(seen.tls);
+  EXPECT_TRUE(seen.phases.tls);
 }
 
 TEST_F(ProberTlsTest, ACertificateFromTheFutureIsNotYetValid) {
