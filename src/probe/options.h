@@ -152,6 +152,15 @@ std::optional<std::string> refuse_method(std::string_view method);
 std::optional<std::string> refuse_url(std::string_view url);
 std::optional<std::string> refuse_regex(std::string_view pattern);
 std::optional<std::string> refuse_name(std::string_view name);
+/// RFC 9110 §5.5 and §5.6.2. What frames a message or speaks of the connection is for us to say.
+std::optional<std::string> refuse_header(std::string_view name, std::string_view value);
+/// Of basic authentication (RFC 7617 §2).
+std::optional<std::string> refuse_credentials(std::string_view user, std::string_view password);
+/// Of bearer authentication (RFC 6750 §2.1).
+std::optional<std::string> refuse_token(std::string_view token);
+/// With every `${NAME}` expanded.
+std::optional<std::string> refuse_proxy(std::string_view url);
+std::optional<std::string> refuse_place(const HostPort& place);
 
 /// `url` without user and password, for showing and storing.
 std::string without_userinfo(std::string_view url);
