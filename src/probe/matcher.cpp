@@ -23,6 +23,15 @@ constexpr std::size_t kLittleBody = std::size_t{16} << 10;
 // where `$` is tried again before a final newline. An ordinary expression has fewer than 64 instructions.
 constexpr std::size_t kLittleWork = std::size_t{1} << 20;
 
+/// Releases a job that nobody waits for any more: it is not begun, and what it holds takes no memory in the queue.
+template <typename Job>
+struct Release {
+  std::shared_ptr<Job> job;
+  ~Release() {
+    if (!job->taken.exchange(true)) job->clear();
+  }
+};
+
 }  // namespace
 
 /// What the pool's thread works on. Who takes it first owns `body`: that thread, or who no longer waits.
@@ -31,8 +40,22 @@ struct Matcher::Job {
   std::shared_ptr<const Regex> regex;
   std::atomic<bool> taken = false;
 
+  void clear() { std::string().swap(body); }
   static asio::awaitable<bool> work(std::shared_ptr<Job> job) {
     co_return !job->taken.exchange(true) && search_now(job->body, job->charset, *job->regex);
+  }
+};
+
+/// What the pool's thread works on. Who takes it first owns `received`: that thread, or who no longer waits.
+struct Matcher::Inspection {
+  Received received;
+  SharedExpectations expectations;
+  std::atomic<bool> taken = false;
+
+  void clear() { received = {}; }
+  static asio::awaitable<Findings> work(std::shared_ptr<Inspection> job) {
+    if (job->taken.exchange(true)) co_return Findings{};
+    co_return probe::inspect(job->received, *job->expectations);
   }
 };
 
@@ -42,6 +65,7 @@ struct Matcher::Answer {
   async::Event ready;
   std::exception_ptr failure;
   bool found = false;
+  Findings findings;
 };
 
 Matcher::Matcher(asio::any_io_executor io) : io_(std::move(io)) {}
@@ -59,17 +83,10 @@ bool Matcher::search_now(std::string_view body, std::string_view charset, const 
 
 asio::awaitable<std::optional<bool>> Matcher::search(std::string body, std::string charset,
                                                      std::shared_ptr<const Regex> regex, common::SteadyTime until) {
-  /// A job that nobody waits for any more is not begun, and its body takes no memory in the queue.
-  struct Release {
-    std::shared_ptr<Job> job;
-    ~Release() {
-      if (!job->taken.exchange(true)) std::string().swap(job->body);
-    }
-  };
   if (!pool_) pool_.emplace(kThreads);
   const auto job = std::make_shared<Job>(std::move(body), std::move(charset), std::move(regex));
   const auto answer = std::make_shared<Answer>(io_);
-  const Release release{job};
+  const Release<Job> release{job};
   // Not offload(): a search has no limit of its own, so the wait for it must be one that can be given up.
   asio::co_spawn(*pool_, Job::work(job),
                  asio::bind_executor(io_, [answer](const std::exception_ptr& failure, bool found) {
@@ -80,6 +97,33 @@ asio::awaitable<std::optional<bool>> Matcher::search(std::string body, std::stri
   if (!co_await answer->ready.wait_until(until)) co_return std::nullopt;
   if (answer->failure) std::rethrow_exception(answer->failure);
   co_return answer->found;
+}
+
+bool Matcher::is_little(const Received& received, const Expectations& expectations) {
+  std::size_t fields = 0;
+  for (const auto& field : received.fields) fields += field.value.size();
+  if (!received.coding.empty() || fields * expectations.header_instructions() > kLittleWork) return false;
+  const auto bytes = received.body.size();
+  return !expectations.needs_body() ||
+         (bytes <= kLittleBody && bytes * expectations.body_instructions() <= kLittleWork);
+}
+
+asio::awaitable<std::optional<Findings>> Matcher::inspect(Received received, SharedExpectations expectations,
+                                                          common::SteadyTime until) {
+  if (!pool_) pool_.emplace(kThreads);
+  const auto job = std::make_shared<Inspection>(std::move(received), std::move(expectations));
+  const auto answer = std::make_shared<Answer>(io_);
+  const Release<Inspection> release{job};
+  // Not offload(): a search has no limit of its own, so the wait for it must be one that can be given up.
+  asio::co_spawn(*pool_, Inspection::work(job),
+                 asio::bind_executor(io_, [answer](const std::exception_ptr& failure, Findings findings) {
+                   answer->failure = failure;
+                   answer->findings = std::move(findings);
+                   answer->ready.notify();
+                 }));
+  if (!co_await answer->ready.wait_until(until)) co_return std::nullopt;
+  if (answer->failure) std::rethrow_exception(answer->failure);
+  co_return std::move(answer->findings);
 }
 
 }  // namespace monitor::probe

@@ -1,4 +1,4 @@
-// Searches bodies for regular expressions: little work at once, much of it on threads of its own. io thread only.
+// Inspects responses: little work at once, much of it on threads of its own. io thread only.
 #pragma once
 
 #include <memory>
@@ -11,6 +11,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "common/units.h"
+#include "probe/inspect.h"
 #include "probe/regex.h"
 
 namespace monitor::probe {
@@ -20,23 +21,27 @@ namespace monitor::probe {
 class Matcher {
  public:
   explicit Matcher(boost::asio::any_io_executor io);
-  /// Waits for the searches that run (RE2 cannot be interrupted), not for those that wait for a thread.
+  /// Waits for the inspections that run (RE2 cannot be interrupted), not for those that wait for a thread.
   ~Matcher();
   Matcher(const Matcher&) = delete;
   Matcher& operator=(const Matcher&) = delete;
 
-  /// Whether a body of `bytes` can be searched on the io thread: a few milliseconds whatever it holds.
-  static bool is_little(std::size_t bytes, const Regex& regex);
-  /// The search itself, on whatever thread calls. `charset` as of charset_of().
-  static bool search_now(std::string_view body, std::string_view charset, const Regex& regex);
+  /// Whether it can be inspected on the io thread: a few milliseconds whatever it holds.
+  static bool is_little(const Received& received, const Expectations& expectations);
 
-  /// The same on a thread of its own; nothing when it has not ended by `until` (real steady clock). Cancelled: throws
-  /// `operation_aborted`. Either way the search itself goes on unseen, with what it works on.
+  /// inspect() on a thread of its own; nothing when it has not ended by `until` (real steady clock). Cancelled: throws
+  /// `operation_aborted`. Either way the work itself goes on unseen, with what it works on.
+  boost::asio::awaitable<std::optional<Findings>> inspect(Received received, SharedExpectations expectations,
+                                                          common::SteadyTime until);
+
+  static bool is_little(std::size_t bytes, const Regex& regex);
+  static bool search_now(std::string_view body, std::string_view charset, const Regex& regex);
   boost::asio::awaitable<std::optional<bool>> search(std::string body, std::string charset,
                                                      std::shared_ptr<const Regex> regex, common::SteadyTime until);
 
  private:
   struct Job;
+  struct Inspection;
   struct Answer;
 
   boost::asio::any_io_executor io_;

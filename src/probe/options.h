@@ -162,6 +162,17 @@ std::optional<std::string> refuse_token(std::string_view token);
 std::optional<std::string> refuse_proxy(std::string_view url);
 std::optional<std::string> refuse_place(const HostPort& place);
 
+/// `2xx`, `200-299`, `404`: what `expect.status` may say. Nothing for any other text.
+std::optional<StatusRange> parse_status(std::string_view text);
+/// RFC 6901.
+std::optional<std::string> refuse_json_pointer(std::string_view pointer);
+/// For JsonRule::value.
+std::optional<std::string> refuse_json_value(std::string_view value, JsonRule::Is is);
+/// For EvidenceOptions::redact.
+std::optional<std::string> refuse_redaction(std::string_view pattern);
+/// 64 hexadecimal digits of either case.
+std::optional<std::string> refuse_sha256(std::string_view digest);
+
 /// `url` without user and password, for showing and storing.
 std::string without_userinfo(std::string_view url);
 

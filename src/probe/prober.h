@@ -14,6 +14,7 @@
 #include "net/options.h"
 #include "net/system.h"
 #include "net/tls_facts.h"
+#include "probe/hops.h"
 #include "probe/options.h"
 
 namespace monitor::probe {
@@ -21,22 +22,6 @@ namespace monitor::probe {
 /// A service made ready to be probed: its URL parsed, its regex compiled, its request written. Shared by every check of
 /// it; a check costs no parsing and no compilation.
 class Check;
-
-/// How long each phase took; null: it did not take place. A phase that failed counts until it did. `first_byte` is from
-/// the end of connect and tls, and so holds the sending of the request (and the opening of a proxy's tunnel).
-struct Phases {
-  std::optional<common::Micros> dns, connect, tls, first_byte, transfer;
-};
-
-/// One request on the way to the answer: the first one, one after a redirect, or one repeated.
-struct Hop {
-  std::string url;  ///< without user and password; values of a query that a server gave us are `***`
-  std::string method;
-  std::optional<std::uint16_t> status;
-  std::string remote_address;
-  bool reused = false;
-  Phases phases;
-};
 
 /// What one check came to. A failed check is data: nothing here is ever thrown.
 struct Observation {

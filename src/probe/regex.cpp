@@ -102,6 +102,14 @@ bool Regex::found_in(std::string_view text) const {
   return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size() - 1), compiled_->re);
 }
 
+std::optional<std::pair<std::size_t, std::size_t>> Regex::find(std::string_view text, std::size_t from) const {
+  re2::StringPiece match;
+  const re2::StringPiece all(text.data(), text.size());
+  if (!compiled_->re.Match(all, from, all.size(), re2::RE2::UNANCHORED, &match, 1)) return std::nullopt;
+  const auto begin = static_cast<std::size_t>(match.data() - text.data());
+  return std::pair{begin, begin + match.size()};
+}
+
 std::size_t Regex::instructions() const {
   return static_cast<std::size_t>(compiled_->re.ProgramSize());
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace monitor::probe {
 
@@ -25,6 +26,8 @@ class Regex {
   /// Whether it is found anywhere in `text`, which must be valid UTF-8. As in Python `$` also matches before one final
   /// newline; where the pattern says `\z` the end is the end.
   bool found_in(std::string_view text) const;
+  /// Where it is found first at or after `from`: its first byte and the one after its last. `$` is the very end.
+  std::optional<std::pair<std::size_t, std::size_t>> find(std::string_view text, std::size_t from) const;
   /// How long the compiled expression is; about 11 for `openapi`, at most some ten thousands.
   std::size_t instructions() const;
 
