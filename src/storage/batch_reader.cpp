@@ -5,13 +5,15 @@
 #include "storage/row_mapping.h"
 
 namespace monitor::storage {
-BatchReader::BatchReader(Database& database, Definitions& definitions, const Epochs& epochs)
+BatchReader::BatchReader(Database& database, Definitions& definitions, TlsTable& tls, const Epochs& epochs)
     : definitions_(definitions),
+      tls_(tls),
       epochs_(epochs),
       results_(database.prepare(
           "SELECT seq, definition, requested_at, outcome, status, flags, attempt, dns_us, connect_us, tls_us, "
           "first_byte_us, transfer_us, total_us, lateness_us, body_bytes, stored_after_us, reason, "
-          "CASE WHEN typeof(peer) = 'integer' THEN (SELECT address FROM peers WHERE id = peer) ELSE peer END "
+          "CASE WHEN typeof(peer) = 'integer' THEN (SELECT address FROM peers WHERE id = peer) ELSE peer END, "
+          "tls, hops, evidence "
           "FROM results WHERE seq > ?1 AND seq < ?2 ORDER BY seq")),
       skipped_(database.prepare("SELECT id, definition, from_at, to_at, count, reason FROM skipped "
                                 "WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3")),
@@ -28,6 +30,7 @@ Batch BatchReader::next(Cursor& cursor, std::size_t max_rows, const std::set<Seq
     if (!batch.empty()) break;
   }
   add_definitions(batch);
+  add_tls(batch);
   return batch;
 }
 
@@ -41,7 +44,7 @@ void BatchReader::read_results(Batch& batch, Cursor& cursor, const Epoch& epoch,
     passed = rows.integer(0);
     if (quarantined.contains(passed)) continue;
     const auto& result = batch.results.emplace_back(result_of(rows));
-    text_bytes += result.reason.size() + result.remote_address.size();
+    text_bytes += text_bytes_of(result);
   }
   if (batch.results.empty()) cursor.results = passed;
 }
@@ -69,6 +72,13 @@ void BatchReader::add_definitions(Batch& batch) {
   };
   for (const auto& result : batch.results) want(result.definition);
   for (const auto& skipped : batch.skipped) want(skipped.definition);
+}
+
+void BatchReader::add_tls(Batch& batch) {
+  std::unordered_set<std::int64_t> wanted;
+  for (const auto& result : batch.results) {
+    if (result.tls_id != 0 && wanted.insert(result.tls_id).second) batch.tls.push_back(tls_.find(result.tls_id));
+  }
 }
 
 }  // namespace monitor::storage

@@ -1,20 +1,20 @@
 // The stored definitions: one immutable row per distinct set of settings. Used where the connection is.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "storage/fingerprint.h"
 #include "storage/rows.h"
 #include "storage/sqlite.h"
 
 namespace monitor::storage {
 
-/// SHA-256 over every field with its length, so that two sets of settings never read alike. The form is part of the
-/// remote schema: it never changes.
-std::array<std::uint8_t, 32> fingerprint(const Definition& definition);
+/// SHA-256 over every field (see Fingerprint); `settings` only if there are any, as definitions of earlier versions
+/// have none.
+Fingerprint::Digest fingerprint(const Definition& definition);
 
 class Definitions {
  public:

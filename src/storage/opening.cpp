@@ -77,7 +77,8 @@ void build(const fs::path& file, const fs::path* predecessor) {
     if (predecessor != nullptr) {
       Database from(*predecessor, Database::Mode::kReadOnly);
       Definitions definitions(database);
-      Writer writer(database, definitions);
+      TlsTable tls(database);
+      Writer writer(database, definitions, tls);
       const auto count = import_predecessor(from, definitions, writer);
       common::log::warning("{} results that the tool before monitor had not exported are taken over from {}", count,
                            predecessor->string());

@@ -73,6 +73,8 @@ void add_range(std::vector<Range>& ranges, std::size_t& limit, const Range& rang
 void make_storable(Result& result) {
   make_storable(result.reason, kMaxReasonBytes);
   make_storable(result.remote_address, kMaxAddressBytes);
+  make_storable(result.hops, kMaxHopsBytes);
+  make_storable(result.evidence, kMaxEvidenceBytes);
 }
 
 std::vector<Gap> gaps_of(const Work& work) {
@@ -99,6 +101,7 @@ void Pending::touch(common::SteadyTime now) {
 }
 
 void Pending::add(Result result, common::SteadyTime now) {
+  waiting_bytes_ += result.hops.size() + result.evidence.size();
   waiting_.results.push_back(std::move(result));
   touch(now);
 }
@@ -137,6 +140,7 @@ std::optional<common::SteadyTime> Pending::due() const {
 const Work& Pending::take() {
   if (front_is_empty()) {
     std::swap(front_, waiting_);
+    std::swap(front_bytes_, waiting_bytes_);
     if (dropping_.count > 0) front_.gaps.push_back(std::exchange(dropping_, {}));
     since_.reset();
     skipped_limit_ = gaps_limit_ = kMaxRanges;
@@ -148,6 +152,7 @@ const Work& Pending::take() {
 }
 
 void Pending::committed() {
+  front_bytes_ = 0;
   front_.results.clear();
   front_.skipped.clear();
   front_.gaps.clear();

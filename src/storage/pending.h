@@ -12,10 +12,13 @@ inline constexpr std::size_t kCommitRows = 1000;
 inline constexpr std::chrono::milliseconds kCommitAge{100};
 /// Results in memory, those being committed included: about 5 MB, and up to 20 MB more if each has a long reason.
 inline constexpr std::size_t kMaxWaiting = 20'000;
+/// Of hops and evidence in memory: when every service fails at once, each has a response to show.
+inline constexpr std::size_t kMaxWaitingBytes = std::size_t{16} << 20;
 /// Ranges of skipped slots, and gaps, in memory; beyond it ranges of one service and reason become one.
 inline constexpr std::size_t kMaxRanges = 10'000;
 
-/// Makes the text of a result fit to store: its reason at most 1 KiB, its address at most 64 B.
+/// Makes the text of a result fit to store: its reason at most 1 KiB, its address at most 64 B, hops and evidence as
+/// rows.h says.
 void make_storable(Result& result);
 
 /// What is lost when `work` is given up: one gap of its results, one of its skipped slots, and the gaps it holds, but
@@ -36,6 +39,8 @@ class Pending {
   std::size_t results() const { return front_.results.size() + waiting_.results.size(); }
   std::size_t room() const { return results() < kMaxWaiting ? kMaxWaiting - results() : 0; }
   bool full() const { return room() == 0; }
+  /// No more hops and evidence for now.
+  bool heavy() const { return front_bytes_ + waiting_bytes_ >= kMaxWaitingBytes; }
   bool empty() const { return !since_ && front_is_empty(); }
   /// When a commit is due; nothing while nothing waits.
   std::optional<common::SteadyTime> due() const;
@@ -56,6 +61,8 @@ class Pending {
 
   Work front_;
   Work waiting_;
+  std::size_t front_bytes_ = 0;  // of hops and evidence
+  std::size_t waiting_bytes_ = 0;
   std::size_t skipped_limit_ = kMaxRanges;
   std::size_t gaps_limit_ = kMaxRanges;
   Gap dropping_;

@@ -75,8 +75,10 @@ Reader::~Reader() = default;
 
 void Reader::load_definitions() {
   definitions_.clear();
+  // A file that no newer daemon has opened yet has no `settings`.
   auto select = parts_->database.prepare(
-      "SELECT id, fingerprint, key, name, url, method, check_regex, regex, interval_s, timeout_s FROM definitions");
+      "SELECT id, fingerprint, key, name, url, method, check_regex, regex, interval_s, timeout_s, NULL "
+      "FROM definitions");
   auto rows = select.query();
   while (rows.next()) {
     auto definition = definition_of(rows);

@@ -39,7 +39,7 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  /// Every stored definition, of services that are no longer configured too.
+  /// Every stored definition, of services that are no longer configured too; without its `settings`.
   const std::unordered_map<DefinitionId, StoredDefinition>& definitions() const { return definitions_; }
 
   /// Results requested in [from, to), in the order in which they were stored. `service` is a name, a

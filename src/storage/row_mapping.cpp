@@ -12,6 +12,12 @@ std::optional<common::Micros> duration(const Rows& rows, int column) {
   return micros ? std::optional{common::Micros{*micros}} : std::nullopt;
 }
 
+template <std::size_t N>
+void copy_blob(const Rows& rows, int column, std::array<std::uint8_t, N>& to) {
+  const auto bytes = rows.blob(column);
+  std::copy_n(bytes.begin(), std::min(bytes.size(), N), to.begin());
+}
+
 }  // namespace
 
 StoredResult result_of(const Rows& rows) {
@@ -26,6 +32,8 @@ StoredResult result_of(const Rows& rows) {
   result.capped = (flags & kCapped) != 0;
   result.dns_cached = (flags & kDnsCached) != 0;
   result.connection = (flags & kReused) != 0 ? Connection::kReused : Connection::kFresh;
+  result.retried = (flags & kRetried) != 0;
+  result.http_1_0 = (flags & kHttp10) != 0;
   result.attempt = static_cast<std::uint16_t>(rows.integer(6));
   result.dns = duration(rows, 7);
   result.connect = duration(rows, 8);
@@ -38,6 +46,9 @@ StoredResult result_of(const Rows& rows) {
   result.stored_at = result.requested_at + common::Micros{rows.integer(15)};
   result.reason = rows.text(16);
   result.remote_address = rows.text(17);
+  result.tls_id = rows.integer(18);
+  result.hops = rows.text(19);
+  result.evidence = rows.text(20);
   return result;
 }
 
@@ -67,8 +78,7 @@ StoredGap gap_of(const Rows& rows) {
 StoredDefinition definition_of(const Rows& rows) {
   StoredDefinition definition;
   definition.id = rows.integer(0);
-  const auto digest = rows.blob(1);
-  std::copy_n(digest.begin(), std::min(digest.size(), definition.fingerprint.size()), definition.fingerprint.begin());
+  copy_blob(rows, 1, definition.fingerprint);
   definition.key = rows.text(2);
   definition.name = rows.text(3);
   definition.url = rows.text(4);
@@ -77,7 +87,25 @@ StoredDefinition definition_of(const Rows& rows) {
   if (!rows.is_null(7)) definition.regex = rows.text(7);
   definition.interval = std::chrono::seconds{rows.integer(8)};
   definition.timeout = std::chrono::seconds{rows.integer(9)};
+  definition.settings = rows.text(10);
   return definition;
+}
+
+StoredTls tls_of(const Rows& rows) {
+  StoredTls tls;
+  tls.id = rows.integer(0);
+  copy_blob(rows, 1, tls.fingerprint);
+  tls.facts.version = rows.text(2);
+  tls.facts.cipher = rows.text(3);
+  tls.facts.has_certificate = !rows.is_null(6);
+  if (!tls.facts.has_certificate) return tls;
+  auto& certificate = tls.facts.certificate;
+  certificate.subject = rows.text(4);
+  certificate.issuer = rows.text(5);
+  certificate.not_before = common::from_unix_micros(rows.integer(6));
+  certificate.not_after = common::from_unix_micros(rows.integer(7));
+  copy_blob(rows, 8, certificate.sha256);
+  return tls;
 }
 
 }  // namespace monitor::storage

@@ -7,13 +7,15 @@
 namespace monitor::storage {
 
 /// seq, definition, requested_at, outcome, status, flags, attempt, dns_us, connect_us, tls_us, first_byte_us,
-/// transfer_us, total_us, lateness_us, body_bytes, stored_after_us, reason, the address itself.
+/// transfer_us, total_us, lateness_us, body_bytes, stored_after_us, reason, the address itself, tls, hops, evidence.
 StoredResult result_of(const Rows& rows);
 /// id, definition, from_at, to_at, count, reason.
 StoredSkipped skipped_of(const Rows& rows);
 /// id, reason, from_at, to_at, first_seq, last_seq, count.
 StoredGap gap_of(const Rows& rows);
-/// id, fingerprint, key, name, url, method, check_regex, regex, interval_s, timeout_s.
+/// id, fingerprint, key, name, url, method, check_regex, regex, interval_s, timeout_s, settings.
 StoredDefinition definition_of(const Rows& rows);
+/// id, fingerprint, version, cipher, subject, issuer, not_before, not_after, sha256.
+StoredTls tls_of(const Rows& rows);
 
 }  // namespace monitor::storage

@@ -38,6 +38,10 @@ struct StoredDefinition : Definition {
 
 enum class Connection : std::uint8_t { kFresh = 0, kReused = 1 };
 
+/// What is longer is cut.
+inline constexpr std::size_t kMaxHopsBytes = std::size_t{16} << 10;
+inline constexpr std::size_t kMaxEvidenceBytes = std::size_t{80} << 10;
+
 /// One slot that ran. Text fields are made storable (common::storable) by Store::append.
 struct Result {
   DefinitionId definition = 0;
@@ -139,6 +143,11 @@ struct Identity {
   Cursor head;           ///< the highest number of each kind ever given here (first − 1 when none)
   Cursor exported;       ///< exported_through as marked; below `first` while rows of an older epoch wait
 };
+
+/// Bytes of the texts of `result`, which have no bound of their own worth the name.
+inline std::size_t text_bytes_of(const Result& result) {
+  return result.reason.size() + result.remote_address.size() + result.hops.size() + result.evidence.size();
+}
 
 struct Quarantined {
   Seq seq = 0;

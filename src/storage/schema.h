@@ -22,5 +22,7 @@ inline constexpr std::int64_t kContainsRegex = 1;
 inline constexpr std::int64_t kCapped = 2;
 inline constexpr std::int64_t kDnsCached = 4;
 inline constexpr std::int64_t kReused = 8;
+inline constexpr std::int64_t kRetried = 16;
+inline constexpr std::int64_t kHttp10 = 32;
 
 }  // namespace monitor::storage

@@ -37,9 +37,10 @@ Session::Session(const std::filesystem::path& file)
       meta(database),
       epochs(database),
       definitions(database),
-      writer(database, definitions),
+      tls(database),
+      writer(database, definitions, tls),
       ledger(database, writer),
-      batches(database, definitions, epochs),
+      batches(database, definitions, tls, epochs),
       purger(database, ledger),
       quarantine(database.prepare("INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4)")),
       page_count_(database.prepare("PRAGMA page_count")),
@@ -49,6 +50,7 @@ Session::Session(const std::filesystem::path& file)
 }
 
 void Session::rolled_back() {
+  tls.reload();
   writer.rolled_back();
   epochs.reload();
   load_quarantine();

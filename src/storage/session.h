@@ -12,6 +12,7 @@
 #include "storage/meta.h"
 #include "storage/purger.h"
 #include "storage/sqlite.h"
+#include "storage/tls_table.h"
 #include "storage/writer.h"
 
 namespace monitor::storage {
@@ -33,6 +34,7 @@ struct Session {
   Meta meta;
   Epochs epochs;
   Definitions definitions;
+  TlsTable tls;
   Writer writer;
   GapLedger ledger;
   BatchReader batches;

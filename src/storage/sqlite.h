@@ -89,6 +89,9 @@ class Statement {
   void bind(int index, std::span<const std::uint8_t> value);
   void bind(int index, std::optional<std::int64_t> value) { value ? bind(index, *value) : bind(index, nullptr); }
   void bind(int index, std::optional<std::string_view> value) { value ? bind(index, *value) : bind(index, nullptr); }
+  void bind(int index, std::optional<std::span<const std::uint8_t>> value) {
+    value ? bind(index, *value) : bind(index, nullptr);
+  }
 
   std::unique_ptr<sqlite3_stmt, Finalizer> statement_;
 };

@@ -94,7 +94,13 @@ asio::awaitable<std::unordered_map<std::string, common::WallTime>> SqliteStore::
 
 asio::awaitable<void> SqliteStore::append(Result result) {
   make_storable(result);
-  while (pending_.full() && !trouble_.now()) co_await room_.wait();
+  const bool heavy = !result.hops.empty() || !result.evidence.empty();
+  while ((pending_.full() || (heavy && pending_.heavy())) && !trouble_.now()) co_await room_.wait();
+  if (heavy && pending_.heavy()) {
+    // While nothing can be stored the verdict of a check is worth more than what explains it.
+    result.hops.clear();
+    result.evidence.clear();
+  }
   const bool first = pending_.empty();
   if (pending_.full()) {
     ++counters_.dropped;

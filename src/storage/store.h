@@ -48,7 +48,8 @@ class Store {
   virtual boost::asio::awaitable<std::unordered_map<std::string, common::WallTime>> last_runs() = 0;
   /// Takes a result for the next group commit; its text is made storable. Throws `operation_aborted` when cancelled
   /// while it waits. Waits while the queue is full because the disk is slow (back-pressure);
-  /// never while degraded: there it drops, counts and records a gap.
+  /// never while degraded: there it drops, counts and records a gap. Hops and evidence have a bound of 16 MiB in all;
+  /// while degraded they are left out beyond it.
   virtual boost::asio::awaitable<void> append(Result result) = 0;
   virtual void append(Skipped skipped) = 0;
   virtual void append(Gap gap) = 0;

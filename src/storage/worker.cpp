@@ -154,7 +154,9 @@ bool Worker::has_room_for(const Work& work) {
   if (ballast_.make() || disk_free(file_.parent_path()) >= 2 * Ballast::kBytes) full_ = false;
   if (!full_) return true;
   // Pages that a purge has freed take rows without the file growing.
-  const std::uint64_t need = kBytesPerResult * work.results.size() +
+  std::uint64_t text_bytes = 0;
+  for (const auto& result : work.results) text_bytes += result.hops.size() + result.evidence.size();
+  const std::uint64_t need = kBytesPerResult * work.results.size() + text_bytes +
                              kBytesPerRange * (work.skipped.size() + work.gaps.size()) + kBytesPerCommit;
   return session().free_bytes() >= need;
 }
@@ -279,7 +281,11 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t ma
                        .plausible_until = state_.newest.value_or(clock_.wall()) + kPlausibleAhead,
                        .through = exported_only ? std::optional{state_.exported} : std::nullopt,
                        .max_rows = max_rows};
-  const auto step = transact([&](Session& current) { return current.purger.by_age(rule); });
+  const auto step = transact([&](Session& current) {
+    const auto done = current.purger.by_age(rule);
+    if (done.results > 0) current.tls.forget_before(current.purger.oldest_seq());
+    return done;
+  });
   if (step.results > 0) {
     state_.oldest = session().purger.oldest_seq();
     if (!session().quarantined.empty()) session().load_quarantine();
@@ -301,8 +307,10 @@ Purged Worker::purge_to_cap(std::uint64_t cap, const Cursor& marked, std::size_t
   const std::uint64_t bytes_per_row = std::max<std::uint64_t>(1, used / rows);
   const std::size_t wanted = std::clamp<std::size_t>((used - cap) / bytes_per_row + 1, 1, max_rows);
   const auto step = transact([&](Session& current) {
-    return current.purger.oldest(Purger::share_of(wanted, held), marked, std::max(sealed_gaps_, marked.gaps),
-                                 current.quarantined);
+    const auto done = current.purger.oldest(Purger::share_of(wanted, held), marked, std::max(sealed_gaps_, marked.gaps),
+                                            current.quarantined);
+    if (done.results > 0) current.tls.forget_before(current.purger.oldest_seq());
+    return done;
   });
   return guarded([&] {
     state_.head = head_of(session().database);

@@ -15,18 +15,25 @@ std::optional<std::int64_t> count_of(const std::optional<common::Micros>& durati
 
 std::int64_t flags_of(const Result& result) {
   return (result.contains_regex ? kContainsRegex : 0) | (result.capped ? kCapped : 0) |
-         (result.dns_cached ? kDnsCached : 0) | (result.connection == Connection::kReused ? kReused : 0);
+         (result.dns_cached ? kDnsCached : 0) | (result.connection == Connection::kReused ? kReused : 0) |
+         (result.retried ? kRetried : 0) | (result.http_1_0 ? kHttp10 : 0);
+}
+
+std::optional<std::string_view> text_or_null(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional<std::string_view>(text);
 }
 
 }  // namespace
 
-Writer::Writer(Database& database, Definitions& definitions)
+Writer::Writer(Database& database, Definitions& definitions, TlsTable& tls)
     : database_(database),
       definitions_(definitions),
+      tls_(tls),
       insert_result_(database.prepare(
           "INSERT INTO results (definition, requested_at, outcome, status, flags, attempt, dns_us, connect_us, tls_us, "
-          "first_byte_us, transfer_us, total_us, lateness_us, body_bytes, stored_after_us, reason, peer) "
-          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)")),
+          "first_byte_us, transfer_us, total_us, lateness_us, body_bytes, stored_after_us, reason, peer, tls, hops, "
+          "evidence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
+          "?20)")),
       insert_skipped_(database.prepare(
           "INSERT INTO skipped (definition, from_at, to_at, count, reason) VALUES (?1, ?2, ?3, ?4, ?5)")),
       insert_gap_(database.prepare(
@@ -50,15 +57,15 @@ std::optional<std::int64_t> Writer::peer(const std::string& address) {
 }
 
 void Writer::write(const Result& result, common::WallTime now) {
+  const auto tls = result.tls_facts ? tls_.number_of(*result.tls_facts) : std::nullopt;
   const auto run = [&](const auto& address) {
-    std::optional<std::string_view> reason;
-    if (!result.reason.empty()) reason = result.reason;
     insert_result_.run(result.definition, common::unix_micros(result.requested_at),
                        static_cast<std::int64_t>(result.outcome), std::optional<std::int64_t>(result.status),
                        flags_of(result), std::int64_t{result.attempt}, count_of(result.dns), count_of(result.connect),
                        count_of(result.tls), count_of(result.first_byte), count_of(result.transfer),
                        result.total.count(), result.lateness.count(), result.body_bytes,
-                       (now - result.requested_at).count(), reason, address);
+                       (now - result.requested_at).count(), text_or_null(result.reason), address, tls,
+                       text_or_null(result.hops), text_or_null(result.evidence));
   };
   if (result.remote_address.empty()) {
     run(nullptr);
@@ -67,7 +74,9 @@ void Writer::write(const Result& result, common::WallTime now) {
   } else {
     run(std::string_view(result.remote_address));
   }
-  definitions_.ran(result.definition, result.requested_at);
+  if (tls) tls_.used_by(database_.last_id());
+  // A check that only confirms another is no slot that ran.
+  if (result.attempt == 0) definitions_.ran(result.definition, result.requested_at);
 }
 
 void Writer::write(const Skipped& skipped) {

@@ -7,12 +7,13 @@
 #include "storage/definitions.h"
 #include "storage/rows.h"
 #include "storage/sqlite.h"
+#include "storage/tls_table.h"
 
 namespace monitor::storage {
 
 class Writer {
  public:
-  Writer(Database& database, Definitions& definitions);
+  Writer(Database& database, Definitions& definitions, TlsTable& tls);
 
   void write(const Result& result, common::WallTime now);
   void write(const Skipped& skipped);
@@ -26,6 +27,7 @@ class Writer {
 
   Database& database_;
   Definitions& definitions_;
+  TlsTable& tls_;
   Statement insert_result_;
   Statement insert_skipped_;
   Statement insert_gap_;
