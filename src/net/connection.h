@@ -1,4 +1,4 @@
-// One TCP connection, with or without TLS, and the deadline that everything on it shares. io thread only.
+// One TCP connection, with or without TLS, that may carry many exchanges, each under a deadline. io thread only.
 #pragma once
 
 #include <memory>
@@ -15,6 +15,7 @@
 #include "net/failure.h"
 #include "net/hosts_file.h"
 #include "net/tls.h"
+#include "net/url.h"
 
 namespace monitor::net {
 
@@ -22,18 +23,26 @@ class Connection {
  public:
   /// What a wait ended with. Cancellation is thrown (`operation_aborted`).
   enum class Ready { kReady, kTimeout };
-  /// An address that does not answer is given up after this long, or after its fair share of what is left, while there
-  /// are others to try: long enough for one lost packet (TCP asks again after 1 s).
-  static constexpr std::chrono::seconds kMaxShare{2};
 
-  Connection(boost::asio::any_io_executor io, common::SteadyTime deadline);
+  explicit Connection(boost::asio::any_io_executor io);
+  Connection(boost::asio::any_io_executor io, common::SteadyTime deadline) : Connection(std::move(io)) {
+    set_deadline(deadline);
+  }
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Tries the addresses in order until one answers.
+  /// On the real steady clock: everything that waits, until the next call, ends then. SteadyTime::max(): never, and no
+  /// timer is kept. Not to be called while something waits.
+  void set_deadline(common::SteadyTime deadline);
+
+  /// Races the addresses (RFC 8305): IPv6 and IPv4 in turns, the resolver's order kept inside each. Fails when all have
+  /// failed, with the failure that tells most of the server.
   boost::asio::awaitable<std::optional<Failure>> connect(SharedAddresses addresses, std::uint16_t port);
-  /// `context` and `url` must outlive the connection. Certificates are judged at the time `now`.
+  /// On a fresh connection, or through a tunnel on one that has been used. `context` and `target` must outlive the call
+  /// alone. Certificates are judged at the time `now`.
+  boost::asio::awaitable<std::optional<Failure>> handshake(const TlsContext& context, const TlsTarget& target,
+                                                           common::WallTime now);
   boost::asio::awaitable<std::optional<Failure>> handshake(const TlsContext& context, const Url& url,
                                                            common::WallTime now);
 
@@ -46,20 +55,28 @@ class Connection {
   std::string tls_reason() const;
   /// Says goodbye and closes, without waiting for anything.
   void finish();
+  /// Whether another exchange may begin: the server has neither closed nor sent anything that nobody asked for. TLS
+  /// session tickets do not count.
+  bool usable() const;
 
   /// Who answered; nothing before connect() has succeeded.
   const std::optional<boost::asio::ip::address>& peer() const { return peer_; }
+  /// What the last handshake showed, whether or not it succeeded; null: no handshake, or nothing was seen in it.
+  const SharedTlsFacts& tls_facts() const { return tls_facts_; }
+  /// The address that failed before another one answered and how: `[::1]:80 refused`; empty: none did.
+  const std::string& passed_over() const { return passed_over_; }
 
  private:
   struct Core;
 
-  boost::asio::awaitable<std::optional<Failure>> attempt(boost::asio::ip::address address, std::uint16_t port,
-                                                         common::SteadyTime until);
+  boost::asio::awaitable<std::optional<Failure>> connect_alone(boost::asio::ip::address address, std::uint16_t port);
 
   std::shared_ptr<Core> core_;
   std::unique_ptr<TlsSession> tls_;
   std::optional<boost::asio::ip::address> peer_;
-  common::SteadyTime deadline_;
+  SharedTlsFacts tls_facts_;
+  std::string passed_over_;
+  common::SteadyTime deadline_ = common::SteadyTime::max();
 };
 
 }  // namespace monitor::net

@@ -239,7 +239,7 @@ Resolver::~Resolver() {
   const auto fallback = std::move(core_->fallback);
 }
 
-std::optional<Resolved> Resolver::known(const std::string& name) {
+std::optional<Resolved> Resolver::known(const std::string& name, AddressFamily /*family*/) {
   if (is_localhost(name)) return Resolved{loopback(), false, {}};
   if (auto listed = core_->hosts.find(name)) return Resolved{std::move(listed), false, {}};
   if (!core_->options.dns_cache) return std::nullopt;
@@ -247,7 +247,7 @@ std::optional<Resolved> Resolver::known(const std::string& name) {
   return std::nullopt;
 }
 
-asio::awaitable<Resolved> Resolver::resolve(std::string name, SteadyTime deadline) {
+asio::awaitable<Resolved> Resolver::resolve(std::string name, SteadyTime deadline, AddressFamily /*family*/) {
   if (auto answer = known(name)) co_return std::move(*answer);
   const auto asked = steady_clock::now();
   const auto lookup = core_->join_or_start(name);

@@ -43,12 +43,14 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
 
   /// What is known without asking anybody: `localhost` (RFC 6761 §6.3: both loopback addresses), /etc/hosts, the cache.
-  std::optional<Resolved> known(const std::string& name);
+  std::optional<Resolved> known(const std::string& name, AddressFamily family = AddressFamily::kAny);
 
-  /// known(), or else asks the name servers for both families at once and waits for them until `deadline`. A lookup
+  /// known(), or else asks the name servers for `family` (both at once) and waits for them until `deadline`. A lookup
   /// whose waiters have gone ends by itself and fills the cache. `name`: lower case, A-labels; a literal address must
-  /// not be asked for. Cancelled: throws `operation_aborted`.
-  boost::asio::awaitable<Resolved> resolve(std::string name, common::SteadyTime deadline);
+  /// not be asked for. An answer of 0.0.0.0 or :: is no address: to connect to it would be to connect to ourselves;
+  /// when there is no other, the failure is `unreachable`. Cancelled: throws `operation_aborted`.
+  boost::asio::awaitable<Resolved> resolve(std::string name, common::SteadyTime deadline,
+                                           AddressFamily family = AddressFamily::kAny);
 
  private:
   struct Entry {

@@ -1,4 +1,4 @@
-// Whom TLS trusts, and one TLS session over a connected socket, driven without blocking. io thread only.
+// One TLS session over a connected socket, driven without blocking. io thread only.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +8,17 @@
 #include <string>
 #include <string_view>
 
+#include <boost/asio/ip/address.hpp>
+
 #include "common/units.h"
+#include "net/certificate.h"
 #include "net/failure.h"
-#include "net/system.h"
-#include "net/url.h"
+#include "net/tls_context.h"
+#include "net/tls_facts.h"
 
 struct bio_st;
-struct ssl_ctx_st;
 struct ssl_st;
+struct x509_st;
 
 namespace monitor::net {
 
@@ -28,33 +31,23 @@ struct Step {
   int error_number = 0;    ///< for kFailed: errno; 0 when the TLS layer itself failed
 };
 
-/// The certificates we trust, read once, and what every session has in common: TLS 1.2 or newer, ALPN http/1.1.
-class TlsContext {
- public:
-  /// Throws common::Error when `system.ca_file` is set and cannot be read.
-  explicit TlsContext(const System& system);
-  ~TlsContext();
-  TlsContext(const TlsContext&) = delete;
-  TlsContext& operator=(const TlsContext&) = delete;
-  ssl_ctx_st* native() const { return context_; }
-
- private:
-  ssl_ctx_st* context_;
-};
-
-/// The first thing that verification found wrong. A hostile certificate's texts are cut short and escaped.
-struct CertificateFault {
-  int code = 0;   ///< X509_V_ERR_…
-  int depth = 0;  ///< 0: the server's own certificate
-  std::string subject, issuer, not_before, not_after;
-  bool has_alt_names = true;  ///< a subjectAltName of whatever kind
+/// Whom a session is with: the context's `server_name` goes before it.
+struct TlsTarget {
+  const std::string& host;                          ///< as Url::host
+  std::optional<boost::asio::ip::address> literal;  ///< as Url::literal
+  const std::string& endpoint;                      ///< how sentences name the server
 };
 
 /// One client session. Name and address are verified as RFC 9525 says, SNI is sent for names alone (RFC 6066 §3).
 class TlsSession {
  public:
+  /// A handshake that takes more from the server than this is given up (certificates alone: 100 KiB at most).
+  static constexpr std::size_t kMaxHandshakeBytes = std::size_t{256} << 10;
+  /// So many tickets and key updates may come in a row without data between them.
+  static constexpr int kMaxIdleMessages = 1000;
+
   /// `descriptor` must stay open for as long as the session exists. Certificates are judged at the time `now`.
-  TlsSession(const TlsContext& context, int descriptor, const Url& url, common::WallTime now);
+  TlsSession(const TlsContext& context, int descriptor, const TlsTarget& target, common::WallTime now);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
@@ -62,14 +55,18 @@ class TlsSession {
   Step handshake();
   Step read(std::span<char> into);
   Step write(std::string_view bytes);
+  /// Whether the server has neither closed nor sent data. Takes in the tickets that came meanwhile (RFC 8446 §4.6.1).
+  bool quiet();
   /// Says goodbye without waiting for the answer.
   void say_goodbye();
 
   /// OpenSSL's own words for the first error of the last step.
   const std::string& reason() const { return library_reason_; }
+  /// What has been seen so far; null: nothing.
+  SharedTlsFacts facts(FactsPool& pool) const;
   /// Why handshake() came to kEnd or kFailed. `now` before the build's own date: a certificate that is not valid yet is
   /// our clock's fault.
-  Failure explain_handshake(const Step& step, const Url& url, common::WallTime now) const;
+  Failure explain_handshake(const Step& step, const std::string& endpoint, common::WallTime now) const;
 
  private:
   /// What the BIO under the session saw; OpenSSL itself does not hand out errno reliably.
@@ -77,19 +74,24 @@ class TlsSession {
     int descriptor = -1;
     int error_number = 0;
     bool ended = false;
+    bool drained = false;       ///< the last thing a step heard of the socket was that there is no more yet
+    std::size_t received = 0;   ///< in all
+    std::size_t allowance = 0;  ///< what this step may still take
   };
   struct Callbacks;
 
+  void begin_step();
   Step step(int result);
+  void expect(const std::string& host, const std::optional<boost::asio::ip::address>& literal);
 
   Wire wire_;
+  bool verify_;
+  std::string verified_host_;
+  std::shared_ptr<x509_st> own_;  ///< the server's certificate, when verification refused the chain
   std::optional<CertificateFault> fault_;
   std::string library_reason_;
-  ssl_st* session_;
+  int idle_messages_ = 0;
+  std::unique_ptr<ssl_st, void (*)(ssl_st*)> session_;
 };
-
-/// The outcome and the sentence for a certificate that was not accepted. Pure.
-Failure explain_certificate(const CertificateFault& fault, const Url& url, common::WallTime now,
-                            common::WallTime built);
 
 }  // namespace monitor::net

@@ -1,0 +1,217 @@
+#include "net/happy_eyeballs.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <memory>
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+
+#include "net/attempt.h"
+
+namespace monitor::net {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using common::Outcome;
+using common::SteadyTime;
+using std::chrono::steady_clock;
+
+/// How the failure of an attempt is told in a word, where another one succeeded.
+std::string_view word_for(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kConnectRefused:
+      return "refused";
+    case Outcome::kConnectTimeout:
+      return "did not answer";
+    case Outcome::kConnectionReset:
+      return "reset";
+    case Outcome::kLocalResource:
+      return "could not be tried";
+    default:
+      return "unreachable";
+  }
+}
+
+/// Shared with the handlers of its attempts, which may run after the race has ended.
+class Race : public std::enable_shared_from_this<Race> {
+ public:
+  Race(const asio::any_io_executor& io, Addresses addresses, std::uint16_t port, SteadyTime deadline)
+      : timer(io),
+        addresses_(std::move(addresses)),
+        port_(port),
+        deadline_(deadline),
+        next_at_(steady_clock::now()),
+        delay_(attempt_delay(deadline - next_at_, addresses_.size())) {}
+
+  bool over() const { return winner_ != nullptr || (!more() && pending_ == 0); }
+  /// When something is to be done though nothing has happened.
+  SteadyTime next_event() const { return more() ? std::min(next_at_, deadline_) : deadline_; }
+
+  /// Begins the next attempt if it is time.
+  void advance(SteadyTime now) {
+    if (!more() || now < next_at_) return;
+    next_at_ = now + delay_;
+    auto& attempt = attempts_.emplace_back(timer.get_executor(), addresses_[attempts_.size()], now);
+    if (auto refusal = refuse_address(attempt.address, port_)) return fail(attempt, std::move(*refusal));
+    const int result = begin_connect(attempt.socket, tcp::endpoint(attempt.address, port_));
+    exhausted_ = result != 0 && !attempt.socket.is_open();
+    if (result != EINPROGRESS) return settle(attempt, result);
+    ++pending_;
+    attempt.socket.async_wait(tcp::socket::wait_write,
+                              [self = shared_from_this(), &attempt](const boost::system::error_code& error) {
+                                if (!error) self->hear(attempt);
+                              });
+  }
+
+  RaceResult result() {
+    RaceResult out;
+    if (winner_ != nullptr) {
+      out.socket = std::move(winner_->socket);
+      out.peer = winner_->address;
+      out.passed_over = passed_over();
+    } else {
+      out.failure = failure();
+    }
+    return out;
+  }
+
+  void close() {
+    boost::system::error_code ignored;
+    for (auto& attempt : attempts_) attempt.socket.close(ignored);
+  }
+
+  asio::steady_timer timer;  ///< cancelled whenever something has happened
+
+ private:
+  struct Attempt {
+    Attempt(const asio::any_io_executor& io, asio::ip::address to, SteadyTime when)
+        : socket(io), address(std::move(to)), began(when) {}
+    tcp::socket socket;
+    asio::ip::address address;
+    SteadyTime began;
+    std::optional<Failure> failure;
+  };
+
+  /// Without a socket no other address can be tried either.
+  bool more() const { return attempts_.size() < addresses_.size() && !exhausted_; }
+
+  void hear(Attempt& attempt) {
+    --pending_;
+    settle(attempt, connect_result(attempt.socket));
+    timer.cancel();
+  }
+
+  void settle(Attempt& attempt, int result) {
+    if (winner_ != nullptr) return;
+    if (result != 0) return fail(attempt, explain_connect(result, endpoint_text(attempt.address, port_)));
+    winner_ = &attempt;
+  }
+
+  void fail(Attempt& attempt, Failure why) {
+    boost::system::error_code ignored;
+    attempt.socket.close(ignored);
+    attempt.failure = std::move(why);
+    if (&attempt == &attempts_.back()) next_at_ = steady_clock::now();
+  }
+
+  std::string passed_over() const {
+    std::string out;
+    std::size_t more = 0;
+    for (const auto& attempt : attempts_) {
+      if (&attempt == winner_) break;
+      if (!attempt.failure) continue;
+      if (!out.empty()) {
+        ++more;
+      } else {
+        out = fmt::format("{} {}", endpoint_text(attempt.address, port_), word_for(attempt.failure->outcome));
+      }
+    }
+    return more == 0 ? out : fmt::format("{}, and {} more failed", out, more);
+  }
+
+  /// When sockets ran out, that is the reason: another address might have answered.
+  Failure failure() {
+    std::optional<Failure> telling;
+    for (auto& attempt : attempts_) {
+      auto why = attempt.failure ? std::move(*attempt.failure)
+                                 : explain_no_answer(endpoint_text(attempt.address, port_), attempt.began, deadline_);
+      if (exhausted_ ? &attempt == &attempts_.back() : outweighs(why, telling)) telling = std::move(why);
+    }
+    if (!telling) telling = explain_no_answer(endpoint_text(addresses_.front(), port_), deadline_, deadline_);
+    const auto of_all =
+        attempts_.size() == addresses_.size() ? std::string{} : fmt::format(" of {}", addresses_.size());
+    telling->reason += fmt::format(" ({}{} addresses tried)", attempts_.size(), of_all);
+    return std::move(*telling);
+  }
+
+  Addresses addresses_;
+  std::uint16_t port_;
+  SteadyTime deadline_;
+  SteadyTime next_at_;
+  std::chrono::milliseconds delay_;
+  std::deque<Attempt> attempts_;  ///< stay where they are: handlers refer to them
+  Attempt* winner_ = nullptr;
+  std::size_t pending_ = 0;
+  bool exhausted_ = false;
+};
+
+/// Closes what has not been taken, however the race ends.
+class Ending {
+ public:
+  explicit Ending(Race& race) : race_(race) {}
+  ~Ending() { race_.close(); }
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+
+ private:
+  Race& race_;
+};
+
+}  // namespace
+
+Addresses interleave(const Addresses& addresses) {
+  Addresses v6, v4, out;
+  for (const auto& address : addresses) (address.is_v6() ? v6 : v4).push_back(address);
+  for (std::size_t i = 0; i < std::max(v6.size(), v4.size()); ++i) {
+    if (i < v6.size()) out.push_back(v6[i]);
+    if (i < v4.size()) out.push_back(v4[i]);
+  }
+  if (out.size() > kMaxAttempts) out.resize(kMaxAttempts);
+  return out;
+}
+
+std::chrono::milliseconds attempt_delay(steady_clock::duration left, std::size_t count) {
+  const auto share = std::chrono::duration_cast<std::chrono::milliseconds>(left) /
+                     static_cast<int>(2 * std::max(count, std::size_t{1}));
+  return std::clamp(share, kMinAttemptDelay, kAttemptDelay);
+}
+
+asio::awaitable<RaceResult> race(asio::any_io_executor io, Addresses addresses, std::uint16_t port,
+                                 SteadyTime deadline) {
+  const auto running = std::make_shared<Race>(io, std::move(addresses), port, deadline);
+  const Ending ending(*running);
+  for (;;) {
+    const auto now = steady_clock::now();
+    running->advance(now);
+    if (running->over() || now >= deadline) break;
+    if (running->next_event() <= now) continue;
+    running->timer.expires_at(running->next_event());
+    boost::system::error_code ignored;
+    co_await running->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+      throw boost::system::system_error(asio::error::operation_aborted);
+    }
+  }
+  co_return running->result();
+}
+
+}  // namespace monitor::net
