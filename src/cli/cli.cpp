@@ -87,9 +87,8 @@ bool is_located(std::string_view text) {
 }
 
 /// Parses and runs. Throws what the command throws.
-int dispatch(const std::vector<std::string>& arguments, Console& console) {
+int dispatch(const std::vector<std::string>& arguments, Console& console, Choice& choice) {
   CLI::App root("Monitor the statuses of services over HTTP/S.", "monitor");
-  Choice choice;
   define(root, choice);
   auto reversed = prepared(arguments, value_options(root));
   std::ranges::reverse(reversed);
@@ -117,8 +116,9 @@ int finished(int status, Console& console) {
 }  // namespace
 
 int run(const std::vector<std::string>& arguments, Console& console) {
+  Choice choice;
   try {
-    return finished(dispatch(arguments, console), console);
+    return finished(dispatch(arguments, console, choice), console);
   } catch (const Aborted& aborted) {
     console.err << aborted.what() << '\n' << std::flush;
     return kFailed;
@@ -127,7 +127,7 @@ int run(const std::vector<std::string>& arguments, Console& console) {
     return kWrongUsage;
   } catch (const std::exception& error) {
     complain(console.err, error.what(), false);
-    return kFailed;
+    return choice.failed;
   }
 }
 

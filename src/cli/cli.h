@@ -13,6 +13,12 @@ inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;      ///< failed at run time, another instance runs, or a prompt was not answered yes
 inline constexpr int kWrongUsage = 2;  ///< wrong usage, value or configuration
 
+/// Those of `check`, by the verdict; a check that a signal cut gives 130.
+inline constexpr int kUp = 0;
+inline constexpr int kDown = 1;
+inline constexpr int kDegraded = 3;
+inline constexpr int kUnknown = 4;  ///< the check could not be carried out, or not be told of
+
 /// Runs `arguments` (without the program's name). Throws nothing; errors are sentences on `console.err`.
 int run(const std::vector<std::string>& arguments, Console& console);
 

@@ -41,8 +41,8 @@ void add_yes(CLI::App& command, bool& value, const std::string& description) {
   add_switch(command, "-y,--yes", value, description);
 }
 
-void choose(CLI::App& command, Choice& choice, std::function<int(Console&)> run) {
-  command.callback([&choice, run = std::move(run)] { choice.run = run; });
+void choose(CLI::App& command, Choice& choice, std::function<int(Console&)> run, int failed) {
+  command.callback([&choice, run = std::move(run), failed] { choice = {run, failed}; });
 }
 
 }  // namespace monitor::cli

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/cli.h"
 #include "cli/console.h"
 
 namespace CLI {
@@ -18,6 +19,7 @@ namespace monitor::cli {
 /// What the arguments chose; set by the parser, run after it.
 struct Choice {
   std::function<int(Console&)> run;
+  int failed = kFailed;  ///< the exit status of a failure at run time
 };
 
 void add_start_command(CLI::App& root, Choice& choice);
@@ -42,12 +44,12 @@ void add_config_path(CLI::App& command, std::optional<std::string>& value);
 /// `-y, --yes`.
 void add_yes(CLI::App& command, bool& value, const std::string& description);
 
-/// Makes `run` what is done when `command` is the one that was typed.
-void choose(CLI::App& command, Choice& choice, std::function<int(Console&)> run);
+/// Makes `run` what is done when `command` is the one that was typed; `failed` as in Choice.
+void choose(CLI::App& command, Choice& choice, std::function<int(Console&)> run, int failed = kFailed);
 template <typename Arguments>
 void choose(CLI::App& command, Choice& choice, std::shared_ptr<Arguments> arguments,
-            int (*run)(Console&, const Arguments&)) {
-  choose(command, choice, [arguments, run](Console& console) { return run(console, *arguments); });
+            int (*run)(Console&, const Arguments&), int failed = kFailed) {
+  choose(command, choice, [arguments, run](Console& console) { return run(console, *arguments); }, failed);
 }
 
 }  // namespace monitor::cli

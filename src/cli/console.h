@@ -5,6 +5,7 @@
 #include <istream>
 #include <ostream>
 
+#include "cli/look.h"
 #include "config/settings.h"
 
 namespace monitor::cli {
@@ -15,6 +16,7 @@ struct Console {
   std::ostream& err;  ///< errors and warnings
   /// Runs what `start` starts and returns the exit status; app::run in the real program.
   std::function<int(const config::Settings& settings, bool notify_systemd)> daemon;
+  Look look{};  ///< of `out`
 };
 
 }  // namespace monitor::cli

@@ -7,6 +7,7 @@
 
 #include "app/daemon.h"
 #include "cli/cli.h"
+#include "config/expand.h"
 
 namespace monitor::cli {
 namespace {
@@ -29,7 +30,8 @@ int main(int argc, char** argv) {
   struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &ignore, nullptr);
-  Console console{std::cin, std::cout, std::cerr, app::run};
+  const Look look = look_of(::isatty(STDOUT_FILENO) == 1, config::environment_variable);
+  Console console{std::cin, std::cout, std::cerr, app::run, look};
   return run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), console);
 }
 
