@@ -22,8 +22,8 @@ using Status = DnsReply::Status;
 // A lost packet is asked for again soon; c-ares doubles the wait with each round: 1.5, 3, 6 and 12 s.
 constexpr int kFirstTimeoutMs = 1500;
 constexpr int kRounds = 4;
-// More than any name has in earnest; bounds what one answer can make us try.
-constexpr int kMaxAddresses = 128;
+// More than any name has in earnest; bounds what one answer can make us try. The first ones are kept.
+constexpr int kMaxAddresses = 64;
 
 Status to_status(int status) {
   switch (status) {
@@ -145,7 +145,7 @@ struct DnsChannel::Callbacks {
 DnsChannel::DnsChannel(asio::any_io_executor io, const System& system, bool fail_over) : io_(io), timer_(io) {
   ares_options options{};
   std::string resolv_conf = system.resolv_conf;
-  options.flags = fail_over ? 0 : ARES_FLAG_NOCHECKRESP;
+  options.flags = (fail_over ? 0 : ARES_FLAG_NOCHECKRESP) | (system.hosts.empty() ? ARES_FLAG_NOSEARCH : 0);
   options.timeout = kFirstTimeoutMs;
   options.tries = kRounds;
   options.udp_port = options.tcp_port = system.dns_port;

@@ -21,6 +21,7 @@ FileStamp FileStamp::of(const std::string& path) {
 }
 
 SharedAddresses HostsFile::find(const std::string& name) {
+  if (path_.empty()) return nullptr;
   if (const auto now = FileStamp::of(path_); now != stamp_) {
     stamp_ = now;
     read();

@@ -22,6 +22,7 @@ struct FileStamp {
 
 class HostsFile {
  public:
+  /// An empty path: no file, no names.
   explicit HostsFile(std::string path) : path_(std::move(path)) {}
 
   /// The addresses of `name` (lower case) in the file's order, IPv6 first; null when it has none. A missing or

@@ -29,13 +29,45 @@ bool is_localhost(std::string_view name) {
   return name == "localhost" || name.ends_with(".localhost");
 }
 
-SharedAddresses loopback() {
-  static const auto both =
-      std::make_shared<const Addresses>(Addresses{asio::ip::address_v6::loopback(), asio::ip::address_v4::loopback()});
-  return both;
+SharedAddresses share(Addresses addresses) {
+  return std::make_shared<const Addresses>(std::move(addresses));
 }
 
-Failure explain(const std::string& name, const DnsReply& reply) {
+const SharedAddresses& loopback(AddressFamily family) {
+  static const auto v6 = share({asio::ip::address_v6::loopback()});
+  static const auto v4 = share({asio::ip::address_v4::loopback()});
+  static const auto both = share({v6->front(), v4->front()});
+  return family == AddressFamily::kAny ? both : family == AddressFamily::kIpv4 ? v4 : v6;
+}
+
+bool belongs(const asio::ip::address& address, AddressFamily family) {
+  return family == AddressFamily::kAny || address.is_v4() == (family == AddressFamily::kIpv4);
+}
+
+/// 0.0.0.0 and ::, also as IPv6 writes the former: Linux connects to itself instead.
+bool is_nowhere(const asio::ip::address& address) {
+  if (address.is_unspecified()) return true;
+  return address.is_v6() && address.to_v6() == asio::ip::make_address_v6(asio::ip::v4_mapped, {});
+}
+
+Failure explain_nowhere(const std::string& name) {
+  return {Outcome::kUnreachable, fmt::format("the name {} has the address 0.0.0.0 or ::, which is nobody's: to connect "
+                                             "to it would reach this machine itself",
+                                             name)};
+}
+
+/// Those of a name in the hosts file that are asked for; null: there is none.
+std::optional<Resolved> choose(const std::string& name, SharedAddresses listed, AddressFamily family) {
+  const auto fits = [family](const auto& address) { return belongs(address, family) && !is_nowhere(address); };
+  if (std::ranges::all_of(*listed, fits)) return Resolved{std::move(listed), false, {}};
+  Addresses chosen;
+  std::ranges::copy_if(*listed, std::back_inserter(chosen), fits);
+  if (!chosen.empty()) return Resolved{share(std::move(chosen)), false, {}};
+  if (std::ranges::any_of(*listed, is_nowhere)) return Resolved{nullptr, false, explain_nowhere(name)};
+  return std::nullopt;
+}
+
+Failure explain(const std::string& name, const DnsReply& reply, AddressFamily family = AddressFamily::kAny) {
   switch (reply.status) {
     case Status::kNoSuchName:
       return {Outcome::kDnsNxdomain, fmt::format("the name {} does not exist (NXDOMAIN)", name)};
@@ -57,20 +89,27 @@ Failure explain(const std::string& name, const DnsReply& reply) {
     case Status::kAbandoned:
       break;
   }
-  return {Outcome::kDnsFailure, fmt::format("the name {} has no address (neither AAAA nor A)", name)};
+  const auto* const lacks = family == AddressFamily::kAny    ? "address (neither AAAA nor A)"
+                            : family == AddressFamily::kIpv4 ? "IPv4 address (A), and family asks for one"
+                                                             : "IPv6 address (AAAA), and family asks for one";
+  return {Outcome::kDnsFailure, fmt::format("the name {} has no {}", name, lacks)};
 }
 
 }  // namespace
 
-/// One name being asked for, in both families.
+/// One name being asked for, in one family or both.
 struct Resolver::Lookup {
   std::string name;
+  AddressFamily family = AddressFamily::kAny;
   SteadyTime started;
+  bool nowhere = false;                            ///< an answer held 0.0.0.0 or ::, which was dropped
   std::array<std::optional<DnsReply>, 2> replies;  ///< IPv6 first, as the addresses are tried
   std::optional<SteadyTime> first_addresses;
   std::list<asio::steady_timer*> waiters;
 
-  bool done() const { return replies[0] && replies[1]; }
+  bool done() const {
+    return (replies[0] || family == AddressFamily::kIpv4) && (replies[1] || family == AddressFamily::kIpv6);
+  }
 
   /// A reply for the name itself, not for one made with a search domain. A name without a dot is meant to be completed.
   bool is_for_the_name(const DnsReply& reply) const {
@@ -105,38 +144,53 @@ struct Resolver::Lookup {
 
   /// Why there is no address. What one family says of the name goes before what it lacks.
   Failure failure() const {
+    if (nowhere) return explain_nowhere(name);
     for (const auto status : {Status::kNoSuchName, Status::kLocal, Status::kServerFailure, Status::kRefused,
                               Status::kOtherFailure, Status::kNoServer, Status::kTimeout}) {
       for (const auto& reply : replies) {
         if (reply && reply->status == status) return explain(name, *reply);
       }
     }
-    return explain(name, *replies[0]);
+    return explain(name, {Status::kNoData, {}, {}, {}, {}, 0}, family);
   }
+};
+
+/// What is known of names in one family, or in both.
+struct Resolver::Names {
+  std::unordered_map<std::string, Entry> cache;
+  std::unordered_map<std::string, std::shared_ptr<Lookup>> running;
 };
 
 /// What lookups share. An answer that comes after it has gone finds nobody and is dropped.
 struct Resolver::Core : std::enable_shared_from_this<Core> {
   Core(asio::any_io_executor executor, const Options& with, System where)
-      : io(std::move(executor)), options(with), system(std::move(where)), hosts(system.hosts) {}
+      : io(std::move(executor)),
+        options(with),
+        system(std::move(where)),
+        answers_localhost(!system.hosts.empty()),
+        hosts(system.hosts) {}
 
-  std::optional<SharedAddresses> cached(const std::string& name, SteadyTime now) const {
+  Names& names(AddressFamily family) { return known.at(static_cast<std::size_t>(family)); }
+
+  std::optional<SharedAddresses> cached(const std::string& name, AddressFamily family, SteadyTime now) {
+    const auto& cache = names(family).cache;
     const auto found = cache.find(name);
     if (found == cache.end() || found->second.expires <= now) return std::nullopt;
     return found->second.addresses;
   }
 
-  std::shared_ptr<Lookup> join_or_start(const std::string& name) {
+  std::shared_ptr<Lookup> join_or_start(const std::string& name, AddressFamily family) {
     follow_resolv_conf();
     const auto now = steady_clock::now();
-    auto& slot = running[name];
+    auto& slot = names(family).running[name];
     if (options.dns_cache && slot && !slot->done() && now - slot->started < kJoinWithin) return slot;
     auto lookup = std::make_shared<Lookup>();
     lookup->name = name;
+    lookup->family = family;
     lookup->started = now;
     slot = lookup;
-    ask(lookup, Family::kV6);
-    ask(lookup, Family::kV4);
+    if (family != AddressFamily::kIpv4) ask(lookup, Family::kV6);
+    if (family != AddressFamily::kIpv6) ask(lookup, Family::kV4);
     return lookup;
   }
 
@@ -166,6 +220,7 @@ struct Resolver::Core : std::enable_shared_from_this<Core> {
   }
 
   void settle(const std::shared_ptr<Lookup>& lookup, Family family, DnsReply reply) {
+    if (std::erase_if(reply.addresses, is_nowhere) > 0) lookup->nowhere = true;
     const bool usable = !reply.addresses.empty() && lookup->is_for_the_name(reply);
     if (usable && !lookup->first_addresses) lookup->first_addresses = steady_clock::now();
     lookup->replies.at(family == Family::kV6 ? 0 : 1) = std::move(reply);
@@ -174,6 +229,7 @@ struct Resolver::Core : std::enable_shared_from_this<Core> {
   }
 
   void finish(const Lookup& lookup) {
+    auto& [cache, running] = names(lookup.family);
     const auto slot = running.find(lookup.name);
     if (slot != running.end() && slot->second.get() == &lookup) running.erase(slot);
     auto addresses = lookup.addresses();
@@ -200,10 +256,10 @@ struct Resolver::Core : std::enable_shared_from_this<Core> {
   asio::any_io_executor io;
   Options options;
   System system;
+  bool answers_localhost;
   HostsFile hosts;
   FileStamp resolv_conf;
-  std::unordered_map<std::string, Entry> cache;
-  std::unordered_map<std::string, std::shared_ptr<Lookup>> running;
+  std::array<Names, 3> known;            ///< by AddressFamily
   std::unique_ptr<DnsChannel> channel;   ///< takes each answer as it is
   std::unique_ptr<DnsChannel> fallback;  ///< passes over servers that fail; null when there is only one
 };
@@ -239,18 +295,20 @@ Resolver::~Resolver() {
   const auto fallback = std::move(core_->fallback);
 }
 
-std::optional<Resolved> Resolver::known(const std::string& name, AddressFamily /*family*/) {
-  if (is_localhost(name)) return Resolved{loopback(), false, {}};
-  if (auto listed = core_->hosts.find(name)) return Resolved{std::move(listed), false, {}};
+std::optional<Resolved> Resolver::known(const std::string& name, AddressFamily family) {
+  if (core_->answers_localhost && is_localhost(name)) return Resolved{loopback(family), false, {}};
+  if (auto listed = core_->hosts.find(name)) {
+    if (auto chosen = choose(name, std::move(listed), family)) return chosen;
+  }
   if (!core_->options.dns_cache) return std::nullopt;
-  if (auto cached = core_->cached(name, steady_clock::now())) return Resolved{std::move(*cached), true, {}};
+  if (auto cached = core_->cached(name, family, steady_clock::now())) return Resolved{std::move(*cached), true, {}};
   return std::nullopt;
 }
 
-asio::awaitable<Resolved> Resolver::resolve(std::string name, SteadyTime deadline, AddressFamily /*family*/) {
-  if (auto answer = known(name)) co_return std::move(*answer);
+asio::awaitable<Resolved> Resolver::resolve(std::string name, SteadyTime deadline, AddressFamily family) {
+  if (auto answer = known(name, family)) co_return std::move(*answer);
   const auto asked = steady_clock::now();
-  const auto lookup = core_->join_or_start(name);
+  const auto lookup = core_->join_or_start(name, family);
   Waiter<Lookup> waiter(core_->io, lookup);
   while (!lookup->done()) {
     const auto enough = lookup->first_addresses ? *lookup->first_addresses + kOtherFamilyGrace : SteadyTime::max();

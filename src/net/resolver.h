@@ -28,8 +28,8 @@ struct Resolved {
 
 class Resolver {
  public:
-  /// How long an answer is kept at most and how many names at most: a TTL of weeks, or a name per check, must not
-  /// become ours for ever. A TTL of 0 is not kept (RFC 1035 §3.2.1).
+  /// How long an answer is kept at most and how many names (of each AddressFamily) at most: a TTL of weeks, or a name
+  /// per check, must not become ours for ever. A TTL of 0 is not kept (RFC 1035 §3.2.1).
   static constexpr std::chrono::seconds kMaxTtl{3600};
   static constexpr std::size_t kMaxNames = 10'000;
   /// A lookup that has run for longer is not joined: a name server that is back answers a new question at once.
@@ -58,6 +58,7 @@ class Resolver {
     common::SteadyTime expires;
   };
   struct Lookup;
+  struct Names;
   struct Core;
 
   std::shared_ptr<Core> core_;

@@ -138,8 +138,10 @@ Refused refuse_name(std::string_view name) {
     if (last.size() == rest.size()) break;
     rest.remove_prefix(last.size() + 1);
   }
-  if (std::ranges::all_of(last, is_digit)) {
-    return "the host ends in a number but is not an IPv4 address: write four numbers from 0 to 255";
+  // Old ways to write an IPv4 address (2130706433, 0x7f.1, 0177.0.0.1): libraries differ in what they mean.
+  const bool hex = last.size() >= 2 && last[0] == '0' && last[1] == 'x' && std::ranges::all_of(last.substr(2), is_hex);
+  if (hex || std::ranges::all_of(last, is_digit)) {
+    return "the host ends in a number but is not an IPv4 address: write four decimal numbers from 0 to 255";
   }
   return std::nullopt;
 }
