@@ -48,6 +48,36 @@ std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
   return std::chrono::seconds{static_cast<std::int64_t>(*seconds)};
 }
 
+std::optional<Micros> parse_short_duration(std::string_view text) {
+  constexpr std::uint64_t kMicrosInSecond = 1'000'000;
+  constexpr std::uint64_t kMicrosInMilli = 1000;
+  constexpr std::array kUnits{Unit{"ms", kMicrosInMilli}, Unit{"s", kMicrosInSecond}, Unit{"m", 60 * kMicrosInSecond},
+                              Unit{"", kMicrosInSecond}};
+  constexpr std::uint64_t kMost = 3600 * kMicrosInSecond;
+  std::uint64_t whole = 0;
+  const auto* const end = text.data() + text.size();
+  const auto [point, error] = std::from_chars(text.data(), end, whole);
+  if (error != std::errc{} || whole > kMost) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(point - text.data()));
+  std::uint64_t thousandths = 0;
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    std::uint64_t worth = 100;
+    for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; text.remove_prefix(1), worth /= 10) {
+      if (worth == 0) return std::nullopt;
+      thousandths += static_cast<std::uint64_t>(text.front() - '0') * worth;
+    }
+    if (worth == 100) return std::nullopt;
+  }
+  for (const auto& unit : kUnits) {
+    if (text != unit.name) continue;
+    const auto micros = whole * unit.factor + thousandths * unit.factor / 1000;
+    if (micros > kMost || micros % kMicrosInMilli != 0) return std::nullopt;
+    return Micros{static_cast<std::int64_t>(micros)};
+  }
+  return std::nullopt;
+}
+
 std::string format_duration(std::chrono::seconds duration) {
   const auto count = static_cast<std::uint64_t>(duration.count());
   for (const auto& unit : kDurations) {

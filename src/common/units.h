@@ -17,6 +17,9 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 /// `90`, `90s`, `15m`, `24h`, `7d`, `365d`: a plain number is in seconds. Nothing for any other text or on overflow.
 std::optional<std::chrono::seconds> parse_duration(std::string_view text);
+/// `500ms`, `1.5s`, `2s`, `1m`: to the millisecond; a number without a unit is in seconds. Nothing for any other text,
+/// and above an hour.
+std::optional<Micros> parse_short_duration(std::string_view text);
 /// The shortest of those forms that says the same: `1h`, `90s`, `0s`.
 std::string format_duration(std::chrono::seconds duration);
 

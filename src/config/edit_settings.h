@@ -14,17 +14,17 @@ namespace monitor::config {
 
 /// Gives the key at `path` a value: `expect.status`, `headers.X-Env` (all behind `headers.` is the field's name),
 /// `tls.verify`, or one of the predecessor's keys (`interval_sec`, `regex` …). A value that begins with `[` or `{` is a
-/// list or a mapping in YAML's flow form or JSON, any other a scalar; what was there is replaced. An empty value removes
-/// the key with all below it. Throws common::UsageError, `--set PATH: sentence`, if the path is unknown or the value
-/// breaks a rule of its own; what the keys of a service must keep together is judged when it is saved or loaded.
+/// list or a mapping in YAML's flow form or JSON, any other a scalar; what was there is replaced. An empty value
+/// removes the key with all below it. Throws common::UsageError, `--set PATH: sentence`, if the path is unknown or the
+/// value breaks a rule of its own; what the keys of a service must keep together is judged when it is saved or loaded.
 void set(probe::Service& service, std::string_view path, std::string_view value);
 
 /// Whether the value at `path` is a secret, so that it is better not typed on a command line: a password, a token, a
 /// header such as Authorization.
 bool is_secret(std::string_view path);
 
-/// The one service that `file` describes, in the form of an item of `services` (YAML, or JSON if it starts with `{`), as
-/// it is typed. Throws common::UsageError: one line per fault, `FILE:LINE:COLUMN: sentence`.
+/// The one service that `file` describes, in the form of an item of `services` (YAML, or JSON if it starts with `{`),
+/// as it is typed. Throws common::UsageError: one line per fault, `FILE:LINE:COLUMN: sentence`.
 probe::Service read_service_file(const std::filesystem::path& file);
 
 /// A service that is ready to be checked.

@@ -22,6 +22,9 @@ class Faults {
  public:
   void add(std::uint32_t position, std::string sentence, std::optional<std::size_t> service = std::nullopt);
   bool empty() const { return faults_.empty(); }
+  std::size_t count() const { return faults_.size() + more_; }
+  /// The first ten thousand, in the order in which they were found.
+  const std::vector<Fault>& all() const { return faults_; }
 
   /// One line per fault, `FILE:LINE:COLUMN: sentence`, in the order of the file, and `and N more` where there are too
   /// many to read.

@@ -49,19 +49,51 @@ std::string_view noun(Kind kind) {
   }
 }
 
-Fields::Fields(const Tree& tree, Values values, Faults& faults)
-    : tree_(tree), values_(values), expands_(format_of(tree.source()) == Format::kYaml), faults_(faults) {}
+Fields::Fields(const Tree& tree, const Reading& reading, Faults& faults)
+    : tree_(tree),
+      reading_(reading),
+      expands_(reading.expands.value_or(format_of(tree.source()) == Format::kYaml)),
+      faults_(faults) {}
+
+std::string Fields::what_is(Index value) const {
+  const auto kind = tree_.kind(value);
+  if (kind == Kind::kText) return "the text " + in_quotes(tree_.text(value));
+  if (kind != Kind::kPlain) return std::string(noun(kind));
+  return common::escape_controls(common::storable(without_secret(tree_.text(value)), kQuotedScalarBytes));
+}
 
 void Fields::wrong_type(Index value, std::string_view wanted) {
-  const auto kind = tree_.kind(value);
+  if (tree_.kind(value) == Kind::kRefused) return;
   // YAML's place for an empty value is that of whatever comes next.
-  const Index place = kind == Kind::kNull ? value - 1 : value;
-  std::string is(noun(kind));
-  if (kind == Kind::kText) is = "the text " + in_quotes(tree_.text(value));
-  if (kind == Kind::kPlain) {
-    is = common::escape_controls(common::storable(without_secret(tree_.text(value)), kQuotedScalarBytes));
+  const Index place = tree_.kind(value) == Kind::kNull ? value - 1 : value;
+  fault(place, fmt::format("{} is {}; it must be {}", key_of(value), what_is(value), wanted));
+}
+
+void Fields::wrong_item(Index item, std::string_view name, std::string_view wanted) {
+  if (tree_.kind(item) == Kind::kRefused) return;
+  fault(item, fmt::format("an item of {} is {}; it must be {}", name, what_is(item), wanted));
+}
+
+std::optional<std::string> Fields::words_of(Index value) {
+  if (is_scalar(tree_.kind(value))) return plain_words(value, key_of(value));
+  wrong_type(value, "text");
+  return std::nullopt;
+}
+
+std::optional<std::string> Fields::words_of_item(Index item, std::string_view name) {
+  if (is_scalar(tree_.kind(item))) return plain_words(item, name);
+  wrong_item(item, name, "text");
+  return std::nullopt;
+}
+
+std::optional<std::string> Fields::plain_words(Index value, std::string_view name) {
+  const auto text = tree_.text(value);
+  if (holds_nul_or_noncharacter(text)) {
+    fault(value,
+          fmt::format("{} holds NUL or a code that Unicode keeps free of characters, such as U+FFFF; remove it", name));
+    return std::nullopt;
   }
-  fault(place, fmt::format("{} is {}; it must be {}", key_of(value), is, wanted));
+  return std::string(text);
 }
 
 std::optional<std::string> Fields::text_of(Index value) {
@@ -137,12 +169,12 @@ std::string Fields::without_variables(std::string_view typed) const {
 
 std::optional<Expansion> Fields::expanded(Index value, std::string_view typed) {
   if (!expands_) return Expansion{std::string(typed), {}, {}};
-  auto expansion = expand(typed, values_ == Values::kExpanded ? environment_variable : hidden_variable);
+  auto expansion = expand(typed, values() == Values::kExpanded ? environment_variable : hidden_variable);
   if (!expansion.fault.empty()) {
     fault(value, fmt::format("{}: {}", key_of(value), expansion.fault));
     return std::nullopt;
   }
-  if (values_ != Values::kExpanded && !expansion.used.empty()) return std::nullopt;
+  if (values() != Values::kExpanded && !expansion.used.empty()) return std::nullopt;
   return expansion;
 }
 

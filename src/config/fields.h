@@ -31,20 +31,29 @@ class Fields {
   using Seconds = std::chrono::seconds;
   static constexpr Index kAbsent = 0;  ///< the root is nobody's value
 
-  Fields(const Tree& tree, Values values, Faults& faults);
+  /// All three outlive it.
+  Fields(const Tree& tree, const Reading& reading, Faults& faults);
 
  protected:
   const Tree& tree() const { return tree_; }
-  Values values() const { return values_; }
+  const Reading& reading() const { return reading_; }
+  Values values() const { return reading_.values; }
   Faults& faults() { return faults_; }
   /// Faults from here on belong to this service.
   void enter_service(std::optional<std::size_t> service) { service_ = service; }
+  std::optional<std::size_t> current_service() const { return service_; }
 
   void fault(Index node, std::string sentence) { faults_.add(tree_.position(node), std::move(sentence), service_); }
   void wrong_type(Index value, std::string_view wanted);
+  /// The same for an item of the list `name`.
+  void wrong_item(Index item, std::string_view name, std::string_view wanted);
   std::string key_of(Index value) const { return std::string(tree_.text(value - 1)); }
 
   std::optional<std::string> text_of(Index value);
+  /// A text, or the text of a number or a boolean: where nothing else than text can be meant.
+  std::optional<std::string> words_of(Index value);
+  /// The same for an item of the list `name`.
+  std::optional<std::string> words_of_item(Index item, std::string_view name);
   /// Nothing, and nothing reported, for null.
   std::optional<std::string> text_or_null(Index value);
   /// What a duration or a size may be written as: text or a number.
@@ -93,11 +102,14 @@ class Fields {
     for (const auto& key : keys) names.push_back(key.name);
     return names;
   }
+  std::optional<std::string> plain_words(Index value, std::string_view name);
+  /// What a value that is not what it should be is.
+  std::string what_is(Index value) const;
   void refuse_key(Index key, std::string_view owner, const std::vector<std::string_view>& names);
   void refuse_repeated(Index key, Index first);
 
   const Tree& tree_;
-  const Values values_;
+  const Reading& reading_;
   const bool expands_;
   Faults& faults_;
   std::optional<std::size_t> service_;

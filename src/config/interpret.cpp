@@ -167,10 +167,11 @@ class Interpreter : private Fields {
     if (tree().kind(value) == Kind::kNull) return;
     if (tree().kind(value) != Kind::kList) return wrong_type(value, "a list of services, each with at least a `url`");
     const auto& limits = document().interval_limits;
-    auto list = read_services(tree(), value, limits ? &*limits : nullptr, values(), faults());
+    auto list = read_services(tree(), value, limits ? &*limits : nullptr, reading(), faults());
     document().services = std::move(list.services);
     positions_ = std::move(list.positions);
     out_.holds_secret |= list.holds_secret;
+    out_.exposed = std::move(list.exposed);
   }
 
   /// One sentence for all of them: with the predecessor's defaults this is every service.
@@ -222,8 +223,8 @@ const std::array<Key<Interpreter>, 3> Interpreter::kWorkerKeys{{
 
 }  // namespace
 
-Interpretation interpret(const Tree& tree, Values values, Faults& faults) {
-  return Interpreter(tree, values, faults).run();
+Interpretation interpret(const Tree& tree, const Reading& reading, Faults& faults) {
+  return Interpreter(tree, reading, faults).run();
 }
 
 }  // namespace monitor::config

@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/document.h"
@@ -20,6 +22,24 @@ struct Warning {
   std::string sentence;
 };
 
+enum class Values {
+  kTyped,      ///< as the `config` commands need them: a value that holds `${NAME}` is not judged
+  kUnwritten,  ///< the same for what is in no file yet, so that no sentence speaks of lines
+  kExpanded    ///< as the application needs them, with every file read that a service names
+};
+
+/// How what is written is to be taken.
+struct Reading {
+  // NOLINTNEXTLINE(google-explicit-constructor,hicpp-explicit-conversions): mostly this is all there is to say
+  Reading(Values as) : values(as) {}
+  Reading(Values as, std::filesystem::path beside) : values(as), file(std::move(beside)) {}
+
+  Values values;
+  std::filesystem::path file;   ///< files that a service names are looked for beside it; for kExpanded
+  std::optional<bool> expands;  ///< whether `${NAME}` stands for a variable; unset: in YAML it does, in JSON not
+  bool part = false;            ///< some keys of a service: what keys must keep together is not judged
+};
+
 /// The document, and its values with `${NAME}` expanded where they are needed so. Unset: not in the file.
 struct Interpretation {
   Document document;  ///< services in the order of the file
@@ -29,16 +49,11 @@ struct Interpretation {
   std::optional<std::uint64_t> local_max_size;
   std::optional<bool> dns_cache;
   std::vector<Warning> warnings;
-  bool holds_secret = false;  ///< a password stands in the file itself
-};
-
-enum class Values {
-  kTyped,      ///< as the `config` commands need them: a value that holds `${NAME}` is not judged
-  kUnwritten,  ///< the same for what is in no file yet, so that no sentence speaks of lines
-  kExpanded    ///< as the application needs them
+  std::vector<std::filesystem::path> exposed;  ///< files with a secret that everyone may read
+  bool holds_secret = false;                   ///< a password stands in the file itself
 };
 
 /// Judges the whole tree; what breaks a rule is added to `faults`.
-Interpretation interpret(const Tree& tree, Values values, Faults& faults);
+Interpretation interpret(const Tree& tree, const Reading& reading, Faults& faults);
 
 }  // namespace monitor::config

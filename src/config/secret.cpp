@@ -18,7 +18,7 @@ bool is_there(const std::filesystem::path& file) {
   return std::filesystem::exists(file, error);
 }
 
-std::filesystem::path find(const std::string& named, const std::filesystem::path& config_file) {
+std::filesystem::path find(const std::string& named, const std::filesystem::path& config_file, std::string_view what) {
   const auto home = expand_home(named);
   if (!home)
     throw common::UsageError(fmt::format("the home folder of {} is not known; write the whole path", in_quotes(named)));
@@ -31,23 +31,30 @@ std::filesystem::path find(const std::string& named, const std::filesystem::path
   const auto credential = std::filesystem::path(*credentials) / path;
   if (is_there(credential)) return credential;
   if (is_there(beside)) return beside;
-  throw common::UsageError(fmt::format("the secret {} is neither at {} nor among systemd's credentials in {}",
+  throw common::UsageError(fmt::format("the {} {} is neither at {} nor among systemd's credentials in {}", what,
                                        in_quotes(named), common::escape_controls(beside.native()),
                                        common::escape_controls(*credentials)));
 }
 
 }  // namespace
 
-Secret read_secret(const std::string& named, const std::filesystem::path& config_file) {
-  Secret secret;
-  secret.file = find(named, config_file);
-  if (!is_there(secret.file)) {
-    throw common::UsageError(fmt::format("{}: there is no such secret file; make it, or correct the name",
-                                         common::escape_controls(secret.file.native())));
+NamedFile read_named(const std::string& named, const std::filesystem::path& config_file, std::string_view what,
+                     std::size_t limit) {
+  NamedFile found;
+  found.file = find(named, config_file, what);
+  if (!is_there(found.file)) {
+    throw common::UsageError(fmt::format("{}: there is no such {} file; make it, or correct the name",
+                                         common::escape_controls(found.file.native()), what));
   }
-  auto read = read_file(secret.file, "the secret", kMaxBytes);
-  secret.others_may_read = read.others_may_read();
-  secret.text = std::move(read.text);
+  auto read = read_file(found.file, fmt::format("the {}", what), limit);
+  found.others_may_read = read.others_may_read();
+  found.text = std::move(read.text);
+  return found;
+}
+
+Secret read_secret(const std::string& named, const std::filesystem::path& config_file) {
+  auto found = read_named(named, config_file, "secret", kMaxBytes);
+  Secret secret{std::move(found.file), std::move(found.text), found.others_may_read};
   if (secret.text.ends_with('\n')) secret.text.pop_back();
   if (secret.text.ends_with('\r')) secret.text.pop_back();
   return secret;

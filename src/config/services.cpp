@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "config/agreement.h"
 #include "config/fields.h"
+#include "config/spec.h"
 
 namespace monitor::config {
 namespace {
@@ -31,40 +33,98 @@ bool holds_password(std::string_view shown) {
 
 class ServiceReader : private Fields {
  public:
-  ServiceReader(const Tree& tree, const IntervalLimits* limits, Values values, Faults& faults)
-      : Fields(tree, values, faults),
+  ServiceReader(const Tree& tree, const IntervalLimits* limits, const Reading& reading, Faults& faults)
+      : Fields(tree, reading, faults),
         limits_(limits != nullptr ? *limits : IntervalLimits{}),
         given_(limits != nullptr) {}
 
   ServiceList run(Index list) {
-    for (Index item = Tree::first(list); item != tree().after(list); item = tree().after(item)) {
-      enter_service(out_.services.size());
-      out_.services.emplace_back().method = "GET";
-      out_.positions.push_back(tree().position(item));
-      if (tree().kind(item) == Kind::kMap) {
-        read_service(item);
-      } else if (tree().kind(item) != Kind::kRefused) {
-        fault(item,
-              fmt::format("this service is {}; it must be a mapping with at least a `url`", noun(tree().kind(item))));
-      }
-    }
+    for (Index item = Tree::first(list); item != tree().after(list); item = tree().after(item)) read_item(item);
     refuse_duplicates();
-    return std::move(out_);
+    return finished();
+  }
+
+  ServiceList run_one() {
+    read_item(Tree::kRoot);
+    return finished();
   }
 
  private:
   enum KeyNumber : std::uint8_t { kName, kUrl, kMethod, kCheckRegex, kRegex, kInterval, kTimeout, kBodyLimit, kLast };
-  static const std::array<Key<ServiceReader>, kLast + 1> kKeys;
+  static const std::array<Key<ServiceReader>, kLast + 16> kKeys;
+
+  /// What services say in the same words, they share.
+  struct Shared {
+    std::shared_ptr<const probe::Spec> spec;
+    std::string settings;
+  };
 
   probe::Service& service() { return out_.services.back(); }
 
+  ServiceList finished() {
+    std::ranges::sort(out_.exposed);
+    out_.exposed.erase(std::ranges::unique(out_.exposed).begin(), out_.exposed.end());
+    return std::move(out_);
+  }
+
+  void read_item(Index item) {
+    enter_service(out_.services.size());
+    out_.services.emplace_back().method = "GET";
+    out_.positions.push_back(tree().position(item));
+    if (tree().kind(item) == Kind::kMap) {
+      read_service(item);
+    } else if (tree().kind(item) != Kind::kRefused) {
+      fault(item,
+            fmt::format("this service is {}; it must be a mapping with at least a `url`", noun(tree().kind(item))));
+    }
+  }
+
   void read_service(Index item) {
+    additional_.clear();
     const auto found = read_map(*this, item, "a service", kKeys);
+    if (!additional_.empty()) read_additional();
+    if (reading().part) return;
     if (found[kUrl] == kAbsent) fault(item, "this service has no url; add one, such as url: https://example.com/");
     if (service().check_regex && !says_regex(found[kRegex])) {
       fault(found[kCheckRegex], "check_regex is true but there is no regex; add a `regex`, or remove check_regex");
     }
     if (found[kInterval] == kAbsent) refuse_default_interval(item);
+    if (!additional_.empty()) require_agreement({tree(), item, service(), reading(), current_service()}, faults());
+  }
+
+  void read_additional() {
+    const auto words = words_of_all(additional_);
+    const auto known = shared_.find(words);
+    if (known != shared_.end()) return share(known->second);
+    const auto before = faults().count();
+    auto read = read_spec(tree(), additional_, reading(), current_service(), patterns_, faults());
+    out_.holds_secret |= read.holds_secret;
+    out_.exposed.insert(out_.exposed.end(), read.exposed.begin(), read.exposed.end());
+    const Shared shared{std::move(read.spec), std::move(read.settings)};
+    share(shared);
+    // What is wrong is told of every service that says it.
+    if (faults().count() == before) shared_.emplace(words, shared);
+  }
+
+  void share(const Shared& shared) {
+    if (values() == Values::kExpanded) {
+      service().extra = shared.spec;
+    } else {
+      service().settings = shared.settings;
+    }
+  }
+
+  /// Equal for two services only if they say the same in the same order and spelling.
+  std::string words_of_all(const std::vector<Index>& values) const {
+    std::string out;
+    for (const auto value : values) {
+      for (auto node = value - 1; node != tree().after(value); ++node) {
+        const auto text = tree().text(node);
+        out += fmt::format("{},{},{}:", static_cast<int>(tree().kind(node)), tree().after(node) - node, text.size());
+        out += text;
+      }
+    }
+    return out;
   }
 
   /// True also for a regex that is wrong, which has been said.
@@ -118,9 +178,7 @@ class ServiceReader : private Fields {
   void read_regex(Index value) {
     auto text = text_or_null(value);
     if (!text) return;
-    const auto [known, is_new] = refused_regexes_.try_emplace(*text);
-    if (is_new) known->second = probe::refuse_regex(*text);
-    if (known->second) fault(value, *known->second);
+    if (const auto& why = patterns_.refuse(*text)) fault(value, *why);
     service().regex = std::move(text);
   }
 
@@ -141,6 +199,8 @@ class ServiceReader : private Fields {
   }
 
   void ignore(Index) {}
+
+  void add(Index value) { additional_.push_back(value); }
 
   /// Sorted by a hash instead of kept in a map of texts: this is for a hundred thousand services.
   void refuse_duplicates() {
@@ -176,10 +236,13 @@ class ServiceReader : private Fields {
   const IntervalLimits limits_;
   const bool given_;
   ServiceList out_;
-  std::unordered_map<std::string, std::optional<std::string>> refused_regexes_;  ///< each is judged once
+  Patterns patterns_;
+  std::vector<Index> additional_;  ///< the values of this service's keys beyond the predecessor's
+  std::unordered_map<std::string, Shared> shared_;
 };
 
-const std::array<Key<ServiceReader>, ServiceReader::kLast + 1> ServiceReader::kKeys{{
+/// In the order in which they are written.
+const std::array<Key<ServiceReader>, ServiceReader::kLast + 16> ServiceReader::kKeys{{
     {"name", &ServiceReader::read_name},
     {"url", &ServiceReader::read_url},
     {"method", &ServiceReader::read_method},
@@ -189,13 +252,33 @@ const std::array<Key<ServiceReader>, ServiceReader::kLast + 1> ServiceReader::kK
     {"timeout", &ServiceReader::read_timeout},
     {"body_limit", &ServiceReader::read_body_limit},
     {"last_checked_at", &ServiceReader::ignore},
+    {"headers", &ServiceReader::add},
+    {"body", &ServiceReader::add},
+    {"body_file", &ServiceReader::add},
+    {"auth", &ServiceReader::add},
+    {"tls", &ServiceReader::add},
+    {"redirects", &ServiceReader::add},
+    {"family", &ServiceReader::add},
+    {"connect_to", &ServiceReader::add},
+    {"resolver", &ServiceReader::add},
+    {"proxy", &ServiceReader::add},
+    {"connection", &ServiceReader::add},
+    {"compression", &ServiceReader::add},
+    {"expect", &ServiceReader::add},
+    {"evidence", &ServiceReader::add},
+    {"recheck", &ServiceReader::add},
 }};
 
 }  // namespace
 
-ServiceList read_services(const Tree& tree, Tree::Index list, const IntervalLimits* limits, Values values,
+ServiceList read_services(const Tree& tree, Tree::Index list, const IntervalLimits* limits, const Reading& reading,
                           Faults& faults) {
-  return ServiceReader(tree, limits, values, faults).run(list);
+  return ServiceReader(tree, limits, reading, faults).run(list);
+}
+
+ServiceList read_one_service(const Tree& tree, const Reading& reading, Faults& faults) {
+  constexpr IntervalLimits kWidest{Fields::Seconds{1}, std::chrono::days{1}};
+  return ServiceReader(tree, &kWidest, reading, faults).run_one();
 }
 
 }  // namespace monitor::config

@@ -15,6 +15,7 @@ namespace monitor::config {
 namespace {
 
 constexpr std::string_view kDefaultFile = "~/.monitoring/monitoring-config";
+constexpr std::string_view kHoldsSecret = "the file holds a secret";
 
 std::filesystem::path in_home(const std::string& path) {
   if (auto expanded = expand_home(path)) return *expanded;
@@ -34,7 +35,7 @@ void read_uri_file(const Interpretation& in, const std::filesystem::path& file, 
   try {
     auto secret = read_secret(in.external_database_uri_file, file);
     if (secret.others_may_read && !secret.text.empty()) {
-      out.warnings.push_back(world_readable(secret.file, "the file holds a secret"));
+      out.warnings.push_back(world_readable(secret.file, kHoldsSecret));
     }
     if (secret.text.empty()) return;
     if (auto why = exporter::refuse_uri(secret.text)) {
@@ -81,9 +82,10 @@ Settings load(const std::filesystem::path& file) {
   Settings out;
   out.file = file;
   if (read_tree(tree, faults)) {
-    auto in = interpret(tree, Values::kExpanded, faults);
+    auto in = interpret(tree, {Values::kExpanded, file}, faults);
     read_uri_file(in, file, faults, out);
     if (world && in.holds_secret) out.warnings.push_back(world_readable(file, "the configuration holds a password"));
+    for (const auto& exposed : in.exposed) out.warnings.push_back(world_readable(exposed, kHoldsSecret));
     for (const auto& warning : in.warnings) {
       out.warnings.push_back(at(file, tree.place(warning.position), warning.sentence));
     }

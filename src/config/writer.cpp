@@ -1,15 +1,16 @@
 #include "config/writer.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <string_view>
 
-#include <boost/json/serialize.hpp>
-#include <boost/json/string.hpp>
 #include <fmt/format.h>
 #include <yaml-cpp/emitter.h>
 
 #include "common/units.h"
+#include "config/reader.h"
 #include "config/scalar.h"
+#include "config/settings_text.h"
 
 namespace monitor::config {
 namespace {
@@ -23,17 +24,22 @@ class YamlSink {
     out_ << YAML::BeginSeq;
   }
   void end_list() { out_ << YAML::EndSeq; }
-  void key(const char* name) { out_ << YAML::Key << name << YAML::Value; }
+  void key(const std::string& name) {
+    out_ << YAML::Key;
+    text(name);
+    out_ << YAML::Value;
+  }
   void null() { out_ << YAML::Null; }
   void boolean(bool value) { out_ << value; }
   void integer(std::int64_t value) { out_ << value; }
+  void number(const std::string& text) { plain(text); }
   void measure(const std::string& text) { is_plain_measure(text) ? plain(text) : this->text(text); }
 
   void text(const std::string& text) {
     const auto printable = [](char c) {
       return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7F;
     };
-    if (is_safe_plain(text)) {
+    if (is_safe_plain(text) || (is_plain_measure(text) && !is_number_or_boolean(text))) {
       plain(text);
     } else {
       const bool single = std::all_of(text.begin(), text.end(), printable);
@@ -55,16 +61,17 @@ class JsonSink {
   void end_map() { end('}'); }
   void begin_list(bool) { begin('['); }
   void end_list() { end(']'); }
-  void key(const char* name) {
+  void key(const std::string& name) {
     item();
-    out_ += fmt::format("\"{}\": ", name);
+    out_ += json_string(name) + ": ";
     after_key_ = true;
   }
   void null() { value("null"); }
   void boolean(bool value_is) { value(value_is ? "true" : "false"); }
   void integer(std::int64_t number) { value(std::to_string(number)); }
+  void number(const std::string& text) { value(text); }
   void measure(const std::string& text) { this->text(text); }
-  void text(const std::string& text) { value(boost::json::serialize(boost::json::string_view(text))); }
+  void text(const std::string& text) { value(json_string(text)); }
 
   std::string result() const { return out_ + '\n'; }
 
@@ -106,6 +113,45 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 template <typename Sink>
+void write_node(const Tree& tree, Tree::Index node, Sink& sink) {
+  const std::string text(tree.text(node));
+  switch (tree.kind(node)) {
+    case Kind::kMap:
+      sink.begin_map();
+      for (auto key = Tree::first(node); key != tree.after(node); key = tree.after(key + 1)) {
+        sink.key(std::string(tree.text(key)));
+        write_node(tree, key + 1, sink);
+      }
+      return sink.end_map();
+    case Kind::kList:
+      sink.begin_list(Tree::first(node) == tree.after(node));
+      for (auto item = Tree::first(node); item != tree.after(node); item = tree.after(item)) {
+        write_node(tree, item, sink);
+      }
+      return sink.end_list();
+    case Kind::kPlain:
+      return is_json_number(text) ? sink.number(text) : sink.boolean(text == "true");
+    case Kind::kText:
+      return sink.text(text);
+    default:
+      return sink.null();
+  }
+}
+
+/// The keys of probe::Service::settings, each as one of the service's.
+template <typename Sink>
+void write_settings(const std::string& settings, Sink& sink) {
+  if (settings.empty()) return;
+  Tree tree(settings);
+  Faults faults;
+  if (!read_json(tree, faults)) throw std::logic_error("the settings of a service are no JSON");
+  for (auto key = Tree::first(Tree::kRoot); key != tree.after(Tree::kRoot); key = tree.after(key + 1)) {
+    sink.key(std::string(tree.text(key)));
+    write_node(tree, key + 1, sink);
+  }
+}
+
+template <typename Sink>
 void write_service(const probe::Service& service, bool json, Sink& sink) {
   sink.begin_map();
   if (!service.name.empty()) {
@@ -132,6 +178,7 @@ void write_service(const probe::Service& service, bool json, Sink& sink) {
     sink.key("body_limit");
     sink.measure(size_text(service.body_limit));
   }
+  write_settings(service.settings, sink);
   sink.end_map();
 }
 

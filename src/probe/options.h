@@ -161,6 +161,8 @@ std::optional<std::string> refuse_token(std::string_view token);
 /// With every `${NAME}` expanded.
 std::optional<std::string> refuse_proxy(std::string_view url);
 std::optional<std::string> refuse_place(const HostPort& place);
+/// For a URL whose host is an address: whether it is of another family than the one that is asked for.
+std::optional<std::string> refuse_family(std::string_view url, net::AddressFamily family);
 
 /// `2xx`, `200-299`, `404`: what `expect.status` may say. Nothing for any other text.
 std::optional<StatusRange> parse_status(std::string_view text);

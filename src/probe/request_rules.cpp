@@ -91,6 +91,15 @@ std::optional<std::string> refuse_proxy(std::string_view url) {
   return std::nullopt;
 }
 
+std::optional<std::string> refuse_family(std::string_view url, net::AddressFamily family) {
+  const auto parsed = net::parse_url(url);
+  const auto* const known = std::get_if<net::Url>(&parsed);
+  if (known == nullptr || !known->literal || family == net::AddressFamily::kAny) return std::nullopt;
+  if (known->literal->is_v4() == (family == net::AddressFamily::kIpv4)) return std::nullopt;
+  return fmt::format("family asks for {}, and the address to connect to is none; change one of them",
+                     family == net::AddressFamily::kIpv4 ? "ipv4" : "ipv6");
+}
+
 std::optional<std::string> refuse_place(const HostPort& place) {
   if (place.port == 0) return "the port is missing: write HOST:PORT, a port from 1 to 65535";
   if (place.host.find_first_of("/?#@[]") != std::string::npos) return "write HOST:PORT, or [IPv6]:PORT";
