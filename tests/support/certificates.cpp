@@ -19,10 +19,30 @@ void require(bool done) {
   if (!done) throw std::runtime_error("OpenSSL could not make a test certificate");
 }
 
-Key make_key() {
-  Key key(::EVP_EC_gen("P-256"), ::EVP_PKEY_free);
-  require(key != nullptr);
-  return key;
+Key make_key(const std::string& kind = "P-256") {
+  EVP_PKEY* made = nullptr;
+  if (kind.starts_with("RSA-")) {
+    made = EVP_RSA_gen(std::stoul(kind.substr(4)));
+  } else if (kind == "ED25519") {
+    made = ::EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+  } else {
+    made = ::EVP_EC_gen(kind.c_str());
+  }
+  require(made != nullptr);
+  return {made, ::EVP_PKEY_free};
+}
+
+void sign(X509* certificate, EVP_PKEY* key) {
+  const auto* const digest = ::EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? nullptr : ::EVP_sha256();
+  require(::X509_sign(certificate, key, digest) > 0);
+}
+
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+File create(const std::filesystem::path& file) {
+  File out(std::fopen(file.c_str(), "we"), std::fclose);
+  require(out != nullptr);
+  return out;
 }
 
 void set_time(ASN1_TIME* field, common::WallTime time) {
@@ -58,10 +78,33 @@ Certificate make(const std::string& subject, const std::string& issuer, const Ke
 
 }  // namespace
 
-ServerIdentity::ServerIdentity(Key key, Certificate certificate)
-    : context_(::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free) {
-  require(context_ != nullptr && ::SSL_CTX_use_certificate(context_.get(), certificate.get()) == 1 &&
-          ::SSL_CTX_use_PrivateKey(context_.get(), key.get()) == 1);
+ServerIdentity::ServerIdentity(Key key, Certificate certificate, std::vector<Certificate> chain)
+    : key_(std::move(key)),
+      chain_{std::move(certificate)},
+      context_(::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free) {
+  require(context_ != nullptr);
+  ::SSL_CTX_set_security_level(context_.get(), 0);  // or weak keys could not be shown at all
+  require(::SSL_CTX_use_certificate(context_.get(), chain_.front().get()) == 1 &&
+          ::SSL_CTX_use_PrivateKey(context_.get(), key_.get()) == 1);
+  for (auto& above : chain) {
+    require(SSL_CTX_add1_chain_cert(context_.get(), above.get()) == 1);
+    chain_.push_back(std::move(above));
+  }
+}
+
+void ServerIdentity::require_client(const Authority& authority) const {
+  require(::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context_.get()), authority.certificate()) == 1);
+  ::SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+}
+
+void ServerIdentity::write_pem(const std::filesystem::path& certificate, const std::filesystem::path& key,
+                               const std::string& passphrase) const {
+  const auto certificates = create(certificate);
+  for (const auto& one : chain_) require(::PEM_write_X509(certificates.get(), one.get()) == 1);
+  const auto keys = create(key);
+  const auto* const cipher = passphrase.empty() ? nullptr : ::EVP_aes_128_cbc();
+  require(::PEM_write_PKCS8PrivateKey(keys.get(), key_.get(), cipher, passphrase.data(),
+                                      static_cast<int>(passphrase.size()), nullptr, nullptr) == 1);
 }
 
 Authority::Authority(const std::string& common_name) : name_(common_name), key_(make_key()) {
@@ -69,23 +112,32 @@ Authority::Authority(const std::string& common_name) : name_(common_name), key_(
   certificate_ = make(name_, name_, key_, common::from_unix_micros(0),
                       common::WallTime{std::chrono::sys_days{std::chrono::year{2199} / 1 / 1}});
   add_extension(certificate_.get(), NID_basic_constraints, "critical,CA:TRUE");
-  require(::X509_sign(certificate_.get(), key_.get(), ::EVP_sha256()) > 0);
+  sign(certificate_.get(), key_.get());
 }
 
 ServerIdentity Authority::issue(const CertificateWishes& wishes) const {
-  const auto key = make_key();
+  const auto key = make_key(wishes.key);
   auto certificate = make(wishes.common_name, wishes.self_signed ? wishes.common_name : name_, key, wishes.not_before,
                           wishes.not_after);
   if (!wishes.names.empty()) {
     add_extension(certificate.get(), NID_subject_alt_name, fmt::format("{}", fmt::join(wishes.names, ",")));
   }
-  require(::X509_sign(certificate.get(), (wishes.self_signed ? key : key_).get(), ::EVP_sha256()) > 0);
-  return {key, certificate};
+  sign(certificate.get(), (wishes.self_signed ? key : key_).get());
+  return {key, certificate, wishes.without_chain || wishes.self_signed ? std::vector<Certificate>{} : chain_};
+}
+
+Authority Authority::intermediate(const CertificateWishes& wishes) const {
+  Authority out(wishes.common_name);
+  out.certificate_ = make(wishes.common_name, name_, out.key_, wishes.not_before, wishes.not_after);
+  add_extension(out.certificate_.get(), NID_basic_constraints, "critical,CA:TRUE");
+  sign(out.certificate_.get(), key_.get());
+  out.chain_ = {out.certificate_};
+  out.chain_.insert(out.chain_.end(), chain_.begin(), chain_.end());
+  return out;
 }
 
 void Authority::write_pem(const std::filesystem::path& file) const {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::fopen(file.c_str(), "we"), std::fclose);
-  require(out != nullptr && ::PEM_write_X509(out.get(), certificate_.get()) == 1);
+  require(::PEM_write_X509(create(file).get(), certificate_.get()) == 1);
 }
 
 }  // namespace monitor::test

@@ -1,5 +1,6 @@
 #include "support/dns_stub.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <chrono>
@@ -15,11 +16,41 @@ namespace monitor::test {
 namespace {
 
 constexpr std::uint16_t kTypeA = 1, kTypeAaaa = 28;
+constexpr std::uint16_t kTypeCname = 5;
 constexpr std::size_t kHeaderBytes = 12;
 
 void put16(std::string& out, std::uint16_t value) {
   out += static_cast<char>(value >> 8);
   out += static_cast<char>(value & 0xFF);
+}
+
+/// RFC 1035 §3.1: labels with their lengths.
+std::string encode_name(const std::string& name) {
+  std::string out;
+  for (std::size_t at = 0; at < name.size();) {
+    const auto end = std::min(name.find('.', at), name.size());
+    out += static_cast<char>(end - at);
+    out += name.substr(at, end - at);
+    at = end + 1;
+  }
+  return out + '\0';
+}
+
+void put_record(std::string& out, const std::string& name, std::uint16_t type, std::uint32_t ttl,
+                const std::string& data) {
+  out += encode_name(name);
+  put16(out, type);
+  put16(out, 1);
+  put16(out, static_cast<std::uint16_t>(ttl >> 16));
+  put16(out, static_cast<std::uint16_t>(ttl & 0xFFFF));
+  put16(out, static_cast<std::uint16_t>(data.size()));
+  out += data;
+}
+
+std::string encode_address(const std::string& text, bool v6) {
+  std::string bytes(v6 ? 16 : 4, '\0');
+  if (::inet_pton(v6 ? AF_INET6 : AF_INET, text.c_str(), bytes.data()) != 1) throw std::invalid_argument(text);
+  return bytes;
 }
 
 }  // namespace
@@ -121,31 +152,46 @@ void DnsStub::answer(const Question& question) {
     unanswered_.push_back(question);
     return;
   }
-  std::vector<std::string> data;
+  const auto send = [&](const std::string& packet) {
+    ::sendto(socket_, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&question.from),
+             sizeof question.from);
+  };
+  const auto packet = reply_to(question, say);
+  if (say.noise) {
+    send("");
+    send(packet.substr(0, 5));
+    auto other = packet;
+    other[0] = static_cast<char>(other[0] ^ 0x55);
+    send(other);
+    send(question.id + std::string(40, '\xC0'));
+  }
+  send(say.broken ? packet.substr(0, packet.size() - 3) : packet);
+}
+
+std::string DnsStub::reply_to(const Question& question, const DnsAnswer& say) {
+  std::string records;
+  std::size_t count = 0;
+  std::string name = question.name;
+  for (const auto& next : say.chain) {
+    put_record(records, name, kTypeCname, say.ttl, encode_name(next));
+    name = next;
+    ++count;
+  }
   const bool v6 = question.type == kTypeAaaa;
-  if (v6 || question.type == kTypeA) {
-    for (const auto& text : v6 ? say.v6 : say.v4) {
-      std::string bytes(v6 ? 16 : 4, '\0');
-      if (::inet_pton(v6 ? AF_INET6 : AF_INET, text.c_str(), bytes.data()) != 1) throw std::invalid_argument(text);
-      data.push_back(std::move(bytes));
-    }
+  for (const auto& text : v6 ? say.v6 : say.v4) {
+    if (!v6 && question.type != kTypeA) break;
+    put_record(records, name, question.type, say.ttl, encode_address(text, v6));
+    ++count;
   }
+  constexpr unsigned kAnswer = 0x8180U, kTruncated = 0x0200U;
   std::string out = question.id;
-  put16(out, static_cast<std::uint16_t>(0x8180U | static_cast<unsigned>(say.rcode)));
-  for (const std::size_t count : {std::size_t{1}, data.size(), std::size_t{0}, std::size_t{0}}) {
-    put16(out, static_cast<std::uint16_t>(count));
-  }
-  out += question.raw;
-  for (const auto& bytes : data) {
-    out += "\xC0\x0C";  // the question's name
-    put16(out, question.type);
-    put16(out, 1);
-    put16(out, static_cast<std::uint16_t>(say.ttl >> 16));
-    put16(out, static_cast<std::uint16_t>(say.ttl & 0xFFFF));
-    put16(out, static_cast<std::uint16_t>(bytes.size()));
-    out += bytes;
-  }
-  ::sendto(socket_, out.data(), out.size(), 0, reinterpret_cast<const sockaddr*>(&question.from), sizeof question.from);
+  put16(out,
+        static_cast<std::uint16_t>(kAnswer | (say.truncated ? kTruncated : 0U) | static_cast<unsigned>(say.rcode)));
+  put16(out, 1);
+  put16(out, static_cast<std::uint16_t>(say.truncated ? 0 : count));
+  put16(out, 0);
+  put16(out, 0);
+  return out + question.raw + (say.truncated ? std::string{} : records);
 }
 
 }  // namespace monitor::test

@@ -18,6 +18,11 @@ struct DnsAnswer {
   int rcode = 0;           ///< RFC 1035 §4.1.1: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED
   bool silent = false;     ///< no answer at all
   bool silent_v6 = false;  ///< no answer for AAAA
+  std::vector<std::string>
+      chain{};             ///< the name is an alias of the first, that of the next…; the last has the addresses
+  bool truncated = false;  ///< TC: ask again over TCP (where the stub does not listen), RFC 1035 §4.1.1
+  bool noise = false;      ///< before the answer: an empty packet, a short one, one with another id, one of junk
+  bool broken = false;     ///< the answer ends in the middle of a record
 };
 
 class DnsStub {
@@ -44,6 +49,7 @@ class DnsStub {
   struct Question;
   void serve();
   void answer(const Question& question);
+  static std::string reply_to(const Question& question, const DnsAnswer& say);
 
   int socket_;
   std::uint16_t port_ = 0;

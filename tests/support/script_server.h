@@ -39,6 +39,8 @@ class Peer {
   void close(bool clean = true);
   /// Ends the connection with a RST.
   void reset();
+  /// OpenSSL's session, for what a script does to TLS itself; null: plain TCP.
+  ssl_st* session() const { return tls_; }
 
  private:
   friend class ScriptServer;
