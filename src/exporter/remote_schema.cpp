@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/outcome.h"
+#include "exporter/array_literal.h"
 #include "exporter/schema_sql.h"
 
 namespace monitor::exporter {
@@ -27,9 +28,12 @@ void take_lock(Transaction& transaction) {
 }
 
 struct State {
-  int version = 0;  ///< 0: something is missing
+  int version = 0;      ///< 0: there is none
+  bool tables = false;  ///< none is missing
   std::string view;
-  bool view_exists = false;
+  bool view_complete = false;  ///< it is there with every column of ours
+
+  bool current() const { return version >= kSchemaVersion && tables && view_complete; }
 };
 
 /// Ours are told by their comment, or, where a restored dump left the comments out, by being a view with columns that
@@ -43,15 +47,16 @@ FROM (SELECT to_regclass('monitoring') AS oid) AS c
 )sql";
 constexpr const char* kMissingSql = R"sql(
 SELECT count(*) FROM unnest('{monitoring_schema,monitoring_agents,monitoring_definitions,monitoring_outcomes,
-monitoring_results,monitoring_gaps,monitoring_skipped}'::text[]) AS name WHERE to_regclass(name) IS NULL
+monitoring_results,monitoring_gaps,monitoring_skipped,monitoring_tls}'::text[]) AS name WHERE to_regclass(name) IS NULL
 )sql";
 
 State read_state(Transaction& transaction) {
   State state;
   state.view = transaction.run(kViewSql, {std::string(kViewComment)}).at(0).at(0).value_or("");
-  const std::string exists = "SELECT count(to_regclass($1))";
-  state.view_exists = number(transaction.run(exists, {state.view}).at(0).at(0)) != 0;
-  if (number(transaction.run(kMissingSql).at(0).at(0)) == 0) {
+  const std::string complete = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2";
+  state.view_complete = number(transaction.run(complete, {state.view, std::string(kNewestColumn)}).at(0).at(0)) != 0;
+  state.tables = number(transaction.run(kMissingSql).at(0).at(0)) == 0;
+  if (number(transaction.run("SELECT count(to_regclass('monitoring_schema'))").at(0).at(0)) != 0) {
     const auto rows = transaction.run("SELECT coalesce(max(version), 0) FROM monitoring_schema");
     state.version = static_cast<int>(number(rows.at(0).at(0)));
   }
@@ -66,14 +71,20 @@ void make_tables(Transaction& transaction) {
                   kSchemaVersion));
 }
 
-/// The list grows with the program, without a change of the schema.
-bool seed_outcomes(Transaction& transaction) {
-  const auto known = number(transaction.run("SELECT count(*) FROM monitoring_outcomes").at(0).at(0));
-  if (known >= static_cast<std::int64_t>(common::kOutcomes.size())) return false;
+/// The list grows with the program, without a change of the schema. `rewrite`: the words of an older version too.
+bool seed_outcomes(Transaction& transaction, bool rewrite) {
+  ArrayLiteral codes;
+  for (const auto& info : common::kOutcomes) codes.add(std::int64_t{static_cast<std::uint8_t>(info.outcome)});
+  const std::string count = "SELECT count(*) FROM monitoring_outcomes WHERE code = ANY ($1::smallint[])";
+  const auto known = number(transaction.run(count, {codes.close()}).at(0).at(0));
+  if (!rewrite && known == static_cast<std::int64_t>(common::kOutcomes.size())) return false;
+  const std::string insert = fmt::format("INSERT INTO monitoring_outcomes VALUES ($1::smallint, $2, $3, $4) {}",
+                                         rewrite ? "ON CONFLICT (code) DO UPDATE SET outcome = excluded.outcome, "
+                                                   "verdict = excluded.verdict, meaning = excluded.meaning"
+                                                 : "ON CONFLICT DO NOTHING");
   for (const auto& info : common::kOutcomes) {
-    transaction.run("INSERT INTO monitoring_outcomes VALUES ($1::smallint, $2, $3, $4) ON CONFLICT DO NOTHING",
-                    {std::to_string(static_cast<int>(info.outcome)), std::string(info.name),
-                     std::string(name_of(info.verdict)), std::string(info.meaning)});
+    transaction.run(insert, {std::to_string(static_cast<int>(info.outcome)), std::string(info.name),
+                             std::string(name_of(info.verdict)), std::string(info.meaning)});
   }
   return true;
 }
@@ -113,15 +124,17 @@ SchemaReport ensure_schema(Session& session) {
   const auto transaction = session.begin();
   report.now = server_now(*transaction);
   State state = read_state(*transaction);
-  if (state.version < kSchemaVersion || !state.view_exists) {
+  bool upgraded = false;
+  if (!state.current()) {
     take_lock(*transaction);
     state = read_state(*transaction);  // another agent may have been faster
-    if (state.version < kSchemaVersion) make_tables(*transaction);
-    // A newer version's view may have more columns, which replacing would refuse to take away.
-    if (state.version <= kSchemaVersion || !state.view_exists) transaction->run(view_sql(state.view));
+    upgraded = state.version < kSchemaVersion;
+    if (upgraded || !state.tables) make_tables(*transaction);
+    // A newer version's view has our columns, and more, which replacing would refuse to take away.
+    if (!state.view_complete) transaction->run(view_sql(state.view));
     report.created = true;
   }
-  report.created |= seed_outcomes(*transaction);
+  report.created |= seed_outcomes(*transaction, upgraded);
   report.view = state.view;
   transaction->commit();
   return report;

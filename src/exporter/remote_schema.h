@@ -13,7 +13,7 @@
 namespace monitor::exporter {
 
 /// Stored in monitoring_schema. Changes are additive; a database with a higher version is used as it is.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 /// Partitions exist, or are made, for days from `server now − kDaysBack` to `server now + kDaysAhead`.
 inline constexpr std::chrono::days kDaysBack{400};
@@ -24,6 +24,8 @@ inline constexpr int kFlagContainsRegex = 1;
 inline constexpr int kFlagCapped = 2;
 inline constexpr int kFlagDnsCached = 4;
 inline constexpr int kFlagReused = 8;
+inline constexpr int kFlagRetried = 16;
+inline constexpr int kFlagHttp10 = 32;
 
 struct SchemaReport {
   bool created = false;    ///< something was made or upgraded

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "exporter/remote_schema.h"
 
 namespace monitor::exporter {
@@ -35,31 +37,48 @@ void add_address(ArrayLiteral& column, const std::string& text) {
 
 std::int64_t flags_of(const storage::Result& row) {
   return (row.contains_regex ? kFlagContainsRegex : 0) | (row.capped ? kFlagCapped : 0) |
-         (row.dns_cached ? kFlagDnsCached : 0) | (row.connection == storage::Connection::kReused ? kFlagReused : 0);
+         (row.dns_cached ? kFlagDnsCached : 0) | (row.connection == storage::Connection::kReused ? kFlagReused : 0) |
+         (row.retried ? kFlagRetried : 0) | (row.http_1_0 ? kFlagHttp10 : 0);
+}
+
+void add_text_or_null(ArrayLiteral& column, const std::string& text, Repertoire repertoire) {
+  if (text.empty()) {
+    column.add_null();
+  } else if (repertoire == Repertoire::kAll) {
+    column.add_text(text);
+  } else {
+    column.add_text(encodable(text, repertoire));
+  }
 }
 
 }  // namespace
 
+std::string hex(std::span<const std::uint8_t> bytes) {
+  std::string out;
+  for (const auto byte : bytes) out += fmt::format("{:02x}", byte);
+  return out;
+}
+
 const std::string ResultColumns::kInsert = R"sql(
 INSERT INTO monitoring_results (seq, request_timestamp, agent, definition, total_us, lateness_us, stored_ms, arrived_s,
   body_bytes, dns_us, connect_us, tls_us, first_byte_us, transfer_us, outcome, status, flags, attempt, remote_address,
-  reason)
+  reason, tls, hops, evidence)
 SELECT seq, requested, $1::integer, definition, total_us, lateness_us, stored_ms,
   ceil(extract(epoch FROM timezone('utc', now()) - requested))::integer,
   body_bytes, dns_us, connect_us, tls_us, first_byte_us, transfer_us, outcome, status, flags, attempt, remote_address,
-  reason
+  reason, tls, hops, evidence
 FROM (
   SELECT t.*, timestamp 'epoch' + t.requested_us * interval '1 microsecond' AS requested
   FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::integer[],
     $9::integer[], $10::integer[], $11::integer[], $12::integer[], $13::integer[], $14::smallint[], $15::smallint[],
-    $16::smallint[], $17::smallint[], $18::inet[], $19::text[])
+    $16::smallint[], $17::smallint[], $18::inet[], $19::text[], $20::integer[], $21::text[], $22::text[])
     AS t(seq, requested_us, definition, total_us, lateness_us, stored_ms, body_bytes, dns_us, connect_us, tls_us,
-      first_byte_us, transfer_us, outcome, status, flags, attempt, remote_address, reason)
+      first_byte_us, transfer_us, outcome, status, flags, attempt, remote_address, reason, tls, hops, evidence)
 ) AS rows
 ON CONFLICT (agent, seq, request_timestamp) DO NOTHING
 )sql";
 
-void ResultColumns::add(const storage::StoredResult& row, int definition, Repertoire repertoire) {
+void ResultColumns::add(const storage::StoredResult& row, int definition, int tls, Repertoire repertoire) {
   ++rows_;
   auto* column = columns_.data();
   const auto stored = std::chrono::ceil<std::chrono::milliseconds>(row.stored_at - row.requested_at);
@@ -77,13 +96,10 @@ void ResultColumns::add(const storage::StoredResult& row, int definition, Repert
   (column++)->add(flags_of(row));
   (column++)->add(std::int64_t{std::min<std::uint16_t>(row.attempt, 32767)});
   add_address(*column++, row.remote_address);
-  if (row.reason.empty()) {
-    column->add_null();
-  } else if (repertoire == Repertoire::kAll) {
-    column->add_text(row.reason);
-  } else {
-    column->add_text(encodable(row.reason, repertoire));
-  }
+  add_text_or_null(*column++, row.reason, repertoire);
+  (column++)->add(tls == 0 ? std::nullopt : std::optional<std::int64_t>(tls));
+  add_text_or_null(*column++, row.hops, repertoire);
+  add_text_or_null(*column++, row.evidence, repertoire);
 }
 
 namespace {
@@ -91,11 +107,13 @@ namespace {
 std::string definition_insert(bool with_ids) {
   const std::string id = with_ids ? "id, " : "";
   return "INSERT INTO monitoring_definitions (" + id +
-         "fingerprint, key, name, url, method, regex_check_required, regex, interval_s, timeout_s) SELECT " + id +
-         "decode(fingerprint, 'hex'), key, name, url, method, regex_check_required, regex, interval_s, timeout_s "
-         "FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], "
-         "$8::text[], $9::integer[], $10::integer[]) AS t(id, fingerprint, key, name, url, method, "
-         "regex_check_required, regex, interval_s, timeout_s) ON CONFLICT DO NOTHING";
+         "fingerprint, key, name, url, method, regex_check_required, regex, interval_s, timeout_s, settings) SELECT " +
+         id +
+         "decode(fingerprint, 'hex'), key, name, url, method, regex_check_required, regex, interval_s, timeout_s, "
+         "settings FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "
+         "$7::boolean[], "
+         "$8::text[], $9::integer[], $10::integer[], $11::text[]) AS t(id, fingerprint, key, name, url, method, "
+         "regex_check_required, regex, interval_s, timeout_s, settings) ON CONFLICT DO NOTHING";
 }
 
 }  // namespace
@@ -103,10 +121,10 @@ std::string definition_insert(bool with_ids) {
 const std::string DefinitionColumns::kInsert = definition_insert(false);
 const std::string DefinitionColumns::kInsertWithIds = definition_insert(true);
 
-void DefinitionColumns::add(const storage::StoredDefinition& row, const std::string& fingerprint, int id) {
+void DefinitionColumns::add(const storage::StoredDefinition& row, int id) {
   ++rows_;
   columns_[0].add(std::int64_t{id});
-  columns_[1].add_text(fingerprint);
+  columns_[1].add_text(hex(row.fingerprint));
   columns_[2].add_text(encodable(row.key, repertoire_));
   columns_[3].add_text(encodable(row.name, repertoire_));
   columns_[4].add_text(encodable(row.url, repertoire_));
@@ -119,6 +137,48 @@ void DefinitionColumns::add(const storage::StoredDefinition& row, const std::str
   }
   columns_[8].add(as_int4(row.interval.count()));
   columns_[9].add(as_int4(row.timeout.count()));
+  add_text_or_null(columns_[10], row.settings, repertoire_);
+}
+
+namespace {
+
+// Seconds: what a certificate counts in.
+std::string tls_insert(bool with_ids) {
+  const std::string id = with_ids ? "id, " : "";
+  return "INSERT INTO monitoring_tls (" + id +
+         "fingerprint, version, cipher, subject, issuer, not_before, not_after, sha256) SELECT " + id +
+         "decode(fingerprint, 'hex'), version, cipher, subject, issuer, timezone('utc', to_timestamp(not_before)), "
+         "timezone('utc', to_timestamp(not_after)), decode(sha256, 'hex') "
+         "FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], "
+         "$8::bigint[], $9::text[]) AS t(id, fingerprint, version, cipher, subject, issuer, not_before, not_after, "
+         "sha256) ON CONFLICT DO NOTHING";
+}
+
+std::int64_t unix_seconds(common::WallTime time) {
+  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
+
+}  // namespace
+
+const std::string TlsColumns::kInsert = tls_insert(false);
+const std::string TlsColumns::kInsertWithIds = tls_insert(true);
+
+void TlsColumns::add(const storage::StoredTls& row, int id) {
+  ++rows_;
+  columns_[0].add(std::int64_t{id});
+  columns_[1].add_text(hex(row.fingerprint));
+  add_text_or_null(columns_[2], row.facts.version, repertoire_);
+  add_text_or_null(columns_[3], row.facts.cipher, repertoire_);
+  if (!row.facts.has_certificate) {
+    for (std::size_t column = 4; column < columns_.size(); ++column) columns_.at(column).add_null();
+    return;
+  }
+  const auto& certificate = row.facts.certificate;
+  columns_[4].add_text(encodable(certificate.subject, repertoire_));
+  columns_[5].add_text(encodable(certificate.issuer, repertoire_));
+  columns_[6].add(unix_seconds(certificate.not_before));
+  columns_[7].add(unix_seconds(certificate.not_after));
+  columns_[8].add_text(hex(certificate.sha256));
 }
 
 const std::string SkippedColumns::kInsert = R"sql(

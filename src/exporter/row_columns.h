@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "exporter/array_literal.h"
@@ -36,18 +38,35 @@ class Columns {
   std::size_t rows_ = 0;
 };
 
-class ResultColumns : public Columns<18> {
+/// As decode(…, 'hex') wants it.
+std::string hex(std::span<const std::uint8_t> bytes);
+
+class ResultColumns : public Columns<21> {
  public:
   static const std::string kInsert;
-  void add(const storage::StoredResult& row, int definition, Repertoire repertoire);
+  /// `definition` and `tls` are the server's numbers; 0: none.
+  void add(const storage::StoredResult& row, int definition, int tls, Repertoire repertoire);
 };
 
-class DefinitionColumns : public Columns<10> {
+class DefinitionColumns : public Columns<11> {
  public:
+  static constexpr std::string_view kTable = "monitoring_definitions";
   static const std::string kInsert;         ///< the server gives the numbers
   static const std::string kInsertWithIds;  ///< the numbers they had before
   explicit DefinitionColumns(Repertoire repertoire) : repertoire_(repertoire) {}
-  void add(const storage::StoredDefinition& row, const std::string& fingerprint, int id);
+  void add(const storage::StoredDefinition& row, int id);
+
+ private:
+  Repertoire repertoire_;
+};
+
+class TlsColumns : public Columns<9> {
+ public:
+  static constexpr std::string_view kTable = "monitoring_tls";
+  static const std::string kInsert;         ///< the server gives the numbers
+  static const std::string kInsertWithIds;  ///< the numbers they had before
+  explicit TlsColumns(Repertoire repertoire) : repertoire_(repertoire) {}
+  void add(const storage::StoredTls& row, int id);
 
  private:
   Repertoire repertoire_;

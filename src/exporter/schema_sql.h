@@ -9,7 +9,10 @@ namespace monitor::exporter {
 /// Says of a view that it is ours.
 inline constexpr std::string_view kViewComment = "monitor: one row per check; columns are only ever added, at the end";
 
-/// Every table, each made only if it is missing.
+/// The view's last column: a view that has it has them all.
+inline constexpr std::string_view kNewestColumn = "evidence";
+
+/// Every table, each made only if it is missing, with every column.
 std::string tables_sql();
 /// Makes or replaces the view `name`.
 std::string view_sql(std::string_view name);

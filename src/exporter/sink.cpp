@@ -13,13 +13,6 @@ std::int64_t number(const std::optional<std::string>& text) {
   return value;
 }
 
-template <std::size_t N>
-std::string hex(const std::array<std::uint8_t, N>& bytes) {
-  std::string out;
-  for (const auto byte : bytes) out += fmt::format("{:02x}", byte);
-  return out;
-}
-
 std::chrono::sys_days day_of(const storage::StoredResult& row) {
   return std::chrono::floor<std::chrono::days>(row.requested_at);
 }
@@ -63,7 +56,8 @@ void Sink::write_checked(Session& session, const storage::Batch& batch, const Pa
   const auto transaction = session.begin();
   written.server_now = server_now(*transaction);
   Agent& agent = current_agent(*transaction, batch.agent_id);
-  if (part.results.size() > 0 || part.others) find_definitions(*transaction, batch);
+  if (part.results.size() > 0 || part.others) definitions_.find(*transaction, batch.definitions, repertoire_);
+  if (part.results.size() > 0) tls_.find(*transaction, batch.tls, repertoire_);
   if (part.results.size() > 0) add_results(*transaction, agent.id, batch, part.results);
   if (part.others && !batch.skipped.empty()) add_skipped(*transaction, agent.id, batch.skipped);
   if (part.others && !batch.gaps.empty()) add_gaps(*transaction, agent.id, batch.gaps);
@@ -140,78 +134,18 @@ Sink::Agent& Sink::current_agent(Transaction& transaction, const std::string& ag
   return known;
 }
 
-void Sink::look_up(Transaction& transaction, const std::vector<const storage::StoredDefinition*>& wanted,
-                   std::map<Fingerprint, int>& found) {
-  ArrayLiteral fingerprints;
-  std::map<std::string, Fingerprint> by_hex;
-  for (const auto* definition : wanted) {
-    const auto text = hex(definition->fingerprint);
-    fingerprints.add_text(text);
-    by_hex.emplace(text, definition->fingerprint);
-  }
-  for (const auto& row : transaction.run("SELECT encode(fingerprint, 'hex'), id FROM monitoring_definitions "
-                                         "WHERE fingerprint IN (SELECT decode(f, 'hex') FROM unnest($1::text[]) f)",
-                                         {fingerprints.close()})) {
-    found[by_hex.at(row.at(0).value_or(""))] = static_cast<int>(number(row.at(1)));
-  }
-}
-
-void Sink::find_definitions(Transaction& transaction, const storage::Batch& batch) {
-  std::map<Fingerprint, const storage::StoredDefinition*> sorted;  // one order for every agent: no deadlock
-  for (const auto& definition : batch.definitions) sorted.emplace(definition.fingerprint, &definition);
-  std::vector<const storage::StoredDefinition*> wanted;
-  wanted.reserve(sorted.size());
-  for (const auto& [fingerprint, definition] : sorted) wanted.push_back(definition);
-  std::map<Fingerprint, int> found;
-  for (const bool with_known_ids : {true, false}) {
-    look_up(transaction, wanted, found);
-    std::erase_if(wanted, [&](const auto* definition) { return found.contains(definition->fingerprint); });
-    if (!wanted.empty()) add_definitions(transaction, wanted, with_known_ids);
-  }
-  if (!wanted.empty()) look_up(transaction, wanted, found);
-  remote_ids_.clear();
-  for (const auto& definition : batch.definitions) {
-    const auto id = found.find(definition.fingerprint);
-    if (id == found.end())
-      throw Unavailable("monitoring_definitions has no free number; the next attempt takes another");
-    remote_ids_[definition.id] = id->second;
-  }
-  for (const auto& [fingerprint, id] : found) definitions_[fingerprint] = id;
-}
-
-void Sink::add_definitions(Transaction& transaction, const std::vector<const storage::StoredDefinition*>& missing,
-                           bool with_known_ids) {
-  DefinitionColumns columns(repertoire_);
-  for (const auto* definition : missing) {
-    const auto known = definitions_.find(definition->fingerprint);
-    if (with_known_ids && known == definitions_.end()) continue;
-    columns.add(*definition, hex(definition->fingerprint), with_known_ids ? known->second : 0);
-  }
-  if (columns.empty()) return;
-  transaction.run(with_known_ids ? DefinitionColumns::kInsertWithIds : DefinitionColumns::kInsert, columns.close());
-  if (with_known_ids) {
-    transaction.run(
-        "SELECT setval(pg_get_serial_sequence('monitoring_definitions', 'id'), "
-        "(SELECT max(id) FROM monitoring_definitions))");
-  }
-}
-
-int Sink::definition_of(storage::DefinitionId local) const {
-  const auto found = remote_ids_.find(local);
-  return found == remote_ids_.end() ? 0 : found->second;
-}
-
 void Sink::add_results(Transaction& transaction, int agent, const storage::Batch& batch, Range rows) {
   results_.clear();
   for (std::size_t i = rows.begin; i < rows.end; ++i) {
-    results_.add(batch.results[i], definition_of(batch.results[i].definition), repertoire_);
+    const auto& row = batch.results[i];
+    results_.add(row, definitions_.number_of(row.definition), tls_.number_of(row.tls_id), repertoire_);
   }
   transaction.run(ResultColumns::kInsert, results_.close(agent));
 }
 
 void Sink::add_skipped(Transaction& transaction, int agent, const std::vector<storage::StoredSkipped>& rows) {
   SkippedColumns columns;
-  for (const auto& row : rows) columns.add(row, definition_of(row.definition));
+  for (const auto& row : rows) columns.add(row, definitions_.number_of(row.definition));
   transaction.run(SkippedColumns::kInsert, columns.close(agent));
 }
 

@@ -1,8 +1,6 @@
 // Writes batches into the remote tables. Its members run on a link's thread, one at a time.
 #pragma once
 
-#include <array>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,6 +10,7 @@
 
 #include "exporter/array_literal.h"
 #include "exporter/bisection.h"
+#include "exporter/dimension.h"
 #include "exporter/postgres.h"
 #include "exporter/remote_schema.h"
 #include "exporter/row_columns.h"
@@ -64,7 +63,6 @@ class Sink {
     int id = 0;
     storage::Cursor head;
   };
-  using Fingerprint = std::array<std::uint8_t, 32>;
 
   void write_checked(Session& session, const storage::Batch& batch, const Part& part, Written& written);
   void ensure_days(Session& session, const storage::Batch& batch, Range rows);
@@ -72,21 +70,15 @@ class Sink {
   std::optional<Agent> find_agent(Transaction& transaction, const std::string& agent_id);
   Agent add_agent(Transaction& transaction, const std::string& agent_id);
   Agent& current_agent(Transaction& transaction, const std::string& agent_id);
-  void find_definitions(Transaction& transaction, const storage::Batch& batch);
-  void look_up(Transaction& transaction, const std::vector<const storage::StoredDefinition*>& wanted,
-               std::map<Fingerprint, int>& found);
-  void add_definitions(Transaction& transaction, const std::vector<const storage::StoredDefinition*>& missing,
-                       bool with_known_ids);
   void add_results(Transaction& transaction, int agent, const storage::Batch& batch, Range rows);
   void add_skipped(Transaction& transaction, int agent, const std::vector<storage::StoredSkipped>& rows);
   void add_gaps(Transaction& transaction, int agent, const std::vector<storage::StoredGap>& rows);
-  int definition_of(storage::DefinitionId local) const;
 
   std::string agent_id_;                           ///< of the current epoch
   std::unordered_map<std::string, Agent> agents_;  ///< as last seen, so that an emptied table gets its old numbers back
-  std::map<Fingerprint, int> definitions_;         ///< likewise
-  std::unordered_map<storage::DefinitionId, int> remote_ids_;  ///< of the batch being written
-  std::set<std::chrono::sys_days> days_;                       ///< that have a partition
+  Dimension<storage::StoredDefinition, DefinitionColumns> definitions_;
+  Dimension<storage::StoredTls, TlsColumns> tls_;
+  std::set<std::chrono::sys_days> days_;  ///< that have a partition
   Repertoire repertoire_ = Repertoire::kAll;
   ResultColumns results_;  ///< its memory is used again for every batch
 };

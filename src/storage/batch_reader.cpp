@@ -77,7 +77,9 @@ void BatchReader::add_definitions(Batch& batch) {
 void BatchReader::add_tls(Batch& batch) {
   std::unordered_set<std::int64_t> wanted;
   for (const auto& result : batch.results) {
-    if (result.tls_id != 0 && wanted.insert(result.tls_id).second) batch.tls.push_back(tls_.find(result.tls_id));
+    if (result.tls_id == 0 || !wanted.insert(result.tls_id).second) continue;
+    auto tls = tls_.find(result.tls_id);
+    if (tls.facts != net::TlsFacts{}) batch.tls.push_back(std::move(tls));
   }
 }
 

@@ -6,7 +6,7 @@ namespace {
 using storage::Result;
 
 /// What the predecessor had, then ours. Columns may be added at the end; nothing else may ever change here.
-constexpr std::array<std::pair<const char*, const char*>, 32> kContract{{
+constexpr std::array<std::pair<const char*, const char*>, 45> kContract{{
     {"id", "bigint"},
     {"local_id", "text"},
     {"url", "character varying"},
@@ -39,6 +39,19 @@ constexpr std::array<std::pair<const char*, const char*>, 32> kContract{{
     {"attempt", "integer"},
     {"agent_id", "uuid"},
     {"seq", "bigint"},
+    {"settings", "text"},
+    {"family", "integer"},
+    {"http_version", "text"},
+    {"retried", "boolean"},
+    {"capped", "boolean"},
+    {"dns_cached", "boolean"},
+    {"tls_version", "text"},
+    {"tls_cipher", "text"},
+    {"certificate_subject", "text"},
+    {"certificate_issuer", "text"},
+    {"certificate_not_after", "timestamp without time zone"},
+    {"hops", "text"},
+    {"evidence", "text"},
 }};
 
 TEST_F(ExporterTest, TheViewIsTheContract) {
