@@ -1,0 +1,215 @@
+"""Runs the program against every hostile server, and judges what it made of them.
+
+Usage: run.py MONITOR [--only REGEX] [--rounds N] [--keep]
+MONITOR_SLOWNESS=4 in the environment: the program runs under a sanitizer and may be as many times slower.
+"""
+import argparse
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+import time
+
+import dns_cases
+import http_cases
+import tls_cases
+from bed import SLOWNESS, Bed, raise_open_files
+from good import percentile, start_good
+from names import NameServer
+from pki import Pki
+from program import Monitor
+
+SHORT = 1 if SLOWNESS == 1 else 2  # seconds: the timeout of those who use it up
+LONG = 3 if SLOWNESS == 1 else 8
+INTERVAL = 6 if SLOWNESS == 1 else 12
+GOOD = "good"
+# Over a timeout; all of these are generous, because other work may share the machine.
+OVERTIME = 0.5 * SLOWNESS
+LATENESS = 0.25 * SLOWNESS
+GROWTH = 8 << 20
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+class Verdicts:
+    def __init__(self):
+        self.failed = 0
+
+    def wrong(self, what, why):
+        self.failed += 1
+        print(f"FAILED {what}: {why}")
+
+
+def judge_row(case, row, timeout):
+    if row["outcome"] not in case.expect:
+        return f"expected {' or '.join(case.expect)}, got {row['outcome']}: {row['reason']}"
+    if case.status is not None and row["status_code"] != case.status:
+        return f"expected status {case.status}, got {row['status_code']}: {row['reason']}"
+    if not row["reason"] or len(row["reason"]) < 8:
+        return f"no reason: {row['reason']!r}"
+    if row["total_us"] > (timeout + OVERTIME) * 1e6:
+        return f"took {row['total_us'] / 1e6:.2f} s with a timeout of {timeout} s"
+    for column in row.keys():
+        value = row[column]
+        if isinstance(value, str) and CONTROLS.search(value):
+            return f"control characters in {column}: {value!r}"
+    return None
+
+
+def judge_slots(rows, skipped, interval, began, ended):
+    """Every slot is there once: as a row, or as one that was skipped."""
+    slots = sorted([row["slot"] for row in rows] + skipped)
+    step, tolerance = interval * 1e6, min(0.3 * SLOWNESS, interval / 3) * 1e6
+    for before, after in zip(slots, slots[1:]):
+        if abs(after - before - step) > tolerance:
+            return f"slots are {(after - before) / 1e6:.2f} s apart, not {interval} s"
+    if slots[0] - began > step + tolerance + 5e6 * SLOWNESS or ended - slots[-1] > step + tolerance:
+        return "slots are missing at the beginning or at the end"
+    return None
+
+
+def judge(monitor, cases, services, began, ended, verdicts):
+    rows, skipped = monitor.rows(), monitor.skipped()
+    for case in cases:
+        mine = rows.get(case.id, [])
+        if not mine:
+            verdicts.wrong(case.id, "no row")
+            continue
+        service = services[case.id]
+        problem = next(filter(None, (judge_row(case, row, service["timeout"]) for row in mine)), None)
+        problem = problem or judge_slots(mine, skipped.get(case.id, []), INTERVAL, began, ended)
+        problem = problem or (case.verify and case.verify(mine))
+        if problem:
+            verdicts.wrong(case.id, problem)
+    good = rows.get(GOOD, [])
+    not_up = [row["reason"] for row in good if row["outcome"] != "up"]
+    if not_up or not good:
+        verdicts.wrong(GOOD, f"{len(not_up)} of {len(good)} checks were not up: {not_up[:1]}")
+        return 0.0
+    if problem := judge_slots(good, skipped.get(GOOD, []), 1, began, ended):
+        verdicts.wrong(GOOD, problem)
+    late = percentile([row["lateness_us"] for row in good], 0.99) / 1e6
+    if late > LATENESS or skipped.get(GOOD):
+        verdicts.wrong(GOOD, f"late by {late:.3f} s, {len(skipped.get(GOOD, []))} slots skipped")
+    return late
+
+
+def judge_log(monitor, verdicts):
+    log = monitor.log.read_bytes()
+    if CONTROLS.search(log.decode(errors="replace").replace("\t", " ")):
+        verdicts.wrong("log", "it holds control characters")
+    for place in [monitor.log, *monitor.folder.glob("results.sqlite3*")]:
+        if http_cases.SECRET in place.read_bytes():
+            verdicts.wrong(place.name, "it holds a secret")
+    for line in log.decode(errors="replace").splitlines():
+        if "Sanitizer" in line or "runtime error:" in line:
+            verdicts.wrong("log", line)
+
+
+def leaked(monitor, bed, before):
+    """Sockets that were there `before`, longer ago than any check may take, and that nobody has a use for."""
+    owners = {inode: bed.port_owner.get(port) for inode, port in monitor.connections().items()}
+    still = set(before.values()) & set(monitor.descriptors().values())
+    return [owners[inode] for inode in still
+            if inode in owners and not (owners[inode] and owners[inode].service.get("connection") == "reuse")]
+
+
+def prepare(case, service):
+    return {"interval_sec": INTERVAL, "timeout": SHORT if case.slow else LONG, **service}
+
+
+def play(monitor, bed, rounds, verdicts):
+    """Lets the set run; returns when it began and ended (µs), and what it cost."""
+    began = time.time() * 1e6
+    monitor.start()
+    cost = []
+    for done in range(1, rounds + 1):
+        limit = (INTERVAL + 30) * SLOWNESS
+        if not monitor.wait(lambda: min_rounds(monitor, bed.services) >= done, limit):
+            missing = [name for name in bed.services if monitor.counts().get(name, 0) < done]
+            verdicts.wrong("program", f"alive: {monitor.alive()}; without a row in round {done}: {missing[:5]}")
+            break
+        cost.append((monitor.resident(), monitor.descriptors()))
+    if monitor.alive() and len(cost) > 1:
+        for owner in leaked(monitor, bed, cost[-2][1]):
+            verdicts.wrong(owner.id if owner else "descriptors", "a connection was left open")
+    ended = time.time() * 1e6
+    status = monitor.stop()
+    if status != 0:
+        verdicts.wrong("program", f"ended with {status}: {monitor.log.read_text(errors='replace')[-2000:]}")
+    return began, ended, cost
+
+
+def min_rounds(monitor, services):
+    counts = monitor.counts()
+    return min(counts.get(name, 0) for name in services)
+
+
+def all_cases(only):
+    cases = [*http_cases.CASES, *tls_cases.CASES, *dns_cases.CASES]
+    if len({case.id for case in cases}) != len(cases):
+        raise ValueError("two cases have the same name")
+    return [case for case in cases if re.search(only, case.id)]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("monitor", type=pathlib.Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--rounds", type=int, default=4 if SLOWNESS == 1 else 2)
+    parser.add_argument("--keep", action="store_true", help="leave the folder for a look at it")
+    arguments = parser.parse_args()
+    raise_open_files()
+
+    good, good_port = start_good()
+    verdicts = Verdicts()
+    with tempfile.TemporaryDirectory(prefix="hostile-") as temporary:
+        folder = pathlib.Path(temporary)
+        pki = Pki(folder)
+        tls_cases.make_identities(pki)
+        names, udp_only = NameServer(dns_cases.BEHAVIOURS), NameServer(dns_cases.BEHAVIOURS, tcp=False)
+        (folder / "large").write_bytes(b"x" * (1 << 20))
+        places = {"ca": pki.ca_file, "dns": names.port, "dns_udp": udp_only.port, "large": folder / "large", "folder": folder, "short": SHORT}
+        bed = Bed(pki, places)
+        cases = all_cases(arguments.only)
+        run = [case for case in cases if not case.refused]
+        services = {case.id: prepare(case, bed.add(case)) for case in run}
+        bed.services = services
+        steady = {"name": GOOD, "url": f"http://127.0.0.1:{good_port}/", "interval_sec": 1, "timeout": 1}
+        monitor = Monitor(arguments.monitor, folder, [*services.values(), steady])
+        for case in cases:
+            if case.refused:
+                status, words = monitor.refusal(prepare(case, bed.add(case)))
+                if status != 2 or not re.search(case.refused, words):
+                    verdicts.wrong(case.id, f"not refused as {case.refused!r}: status {status}: {words.strip()}")
+        bed.start()
+        names.start()
+        udp_only.start()
+        try:
+            began, ended, cost = play(monitor, bed, arguments.rounds, verdicts)
+            late = judge(monitor, run, services, began, ended, verdicts)
+            judge_log(monitor, verdicts)
+        finally:
+            monitor.kill()
+            bed.stop()
+            names.stop()
+            udp_only.stop()
+            good.terminate()
+            if arguments.keep:
+                print("kept:", shutil.copytree(folder, tempfile.mkdtemp(prefix="hostile-kept-"), dirs_exist_ok=True))
+    report(cases, cost, late, verdicts)
+    return 1 if verdicts.failed else 0
+
+
+def report(cases, cost, late, verdicts):
+    resident = [size for size, _ in cost]
+    growth = resident[-1] - resident[1] if len(resident) > 2 else 0
+    if SLOWNESS == 1 and growth > GROWTH:
+        verdicts.wrong("memory", f"grew from {resident[1] >> 10} to {resident[-1] >> 10} KiB after the second round")
+    print(f"hostile: {len(cases)} cases, {len(cost)} rounds, {verdicts.failed} failed; well-behaved service late by "
+          f"{late * 1000:.1f} ms (p99); resident {' '.join(f'{size >> 10} KiB' for size in resident)}; "
+          f"descriptors {' '.join(str(len(found)) for _, found in cost)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
