@@ -119,6 +119,11 @@ std::string cut(std::string_view text) {
   return common::storable(common::escape_controls(text), kShownBytes);
 }
 
+std::string scalar(const json::value& value) {
+  if (const auto* real = value.if_double()) return fmt::format("{}", *real);
+  return json::serialize(value);
+}
+
 /// `below 3`: what an order asks for.
 std::string_view order_name(Is is) {
   switch (is) {
@@ -153,7 +158,7 @@ struct CompiledRule {
         place(rule.pointer.empty() ? std::string{} : " at " + cut(rule.pointer)) {
     if (is == Is::kExisting || is == Is::kMissing) return;
     expected = json::parse({rule.value.data(), rule.value.size()}, {}, limits());
-    shown = cut(json::serialize(expected));
+    shown = cut(scalar(expected));
   }
 
   Is is;
@@ -200,7 +205,7 @@ JsonRules::Breaches describe(const CompiledRule& rule, const json::value* value)
   } else if (const auto* object = value->if_object()) {
     out.before += fmt::format("an object of {}", object->size());
   } else {
-    out.value = json::serialize(*value);
+    out.value = scalar(*value);
   }
   return out;
 }
@@ -289,6 +294,7 @@ JsonRules::Breaches JsonRules::judge(std::string_view text) const {
   Budget budget;
   try {
     json::parser parser(&budget, limits());
+    parser.reset(&budget);
     boost::system::error_code error;
     parser.write({text.data(), text.size()}, error);
     if (error) return unreadable(explain(error));

@@ -14,13 +14,14 @@ namespace monitor::probe {
 
 /// Arrays and objects within each other: enough for every honest answer.
 inline constexpr std::size_t kMaxJsonDepth = 32;
-/// Memory that one document may take as a tree; text of 1 MiB takes half of it at worst.
+/// Memory that one document may take as a tree; any text of 1 MiB fits.
 inline constexpr std::size_t kMaxJsonMemory = std::size_t{64} << 20;
 
 /// Documents are RFC 8259, UTF-8; a byte order mark is passed over. Of members with the same name the last one counts.
 /// Numbers are compared by their exact value as 64-bit integers or doubles (1 equals 1.0, 1e999 is infinite); a lone
 /// surrogate
-/// (`\ud800`) makes a document invalid.
+/// (`\ud800`) makes a document invalid. A comparison with a value that is not there never holds, nor one of order with
+/// what is no number.
 class JsonRules {
  public:
   JsonRules();

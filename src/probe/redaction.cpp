@@ -17,6 +17,12 @@ void find_secret(std::string_view text, std::string_view secret, std::vector<Spa
   for (auto at = text.find(secret); at != std::string_view::npos; at = text.find(secret, at + 1)) {
     spans.push_back({at, at + secret.size()});
   }
+  // `text` may be cut off inside it.
+  for (auto length = std::min(secret.size() - 1, text.size()); length >= kShortestSecret; --length) {
+    if (!text.ends_with(secret.substr(0, length))) continue;
+    spans.push_back({text.size() - length, text.size()});
+    return;
+  }
 }
 
 /// Once `work` is used up, all the rest is one span.

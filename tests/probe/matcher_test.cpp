@@ -21,26 +21,33 @@ class MatcherTest : public ::testing::Test {
  protected:
   using Order = std::vector<std::string>;
 
-  using Pattern = std::shared_ptr<const Regex>;
-
-  /// Searches, and writes down how that ended.
-  asio::awaitable<void> search(std::string name, std::string body, Pattern pattern, steady_clock::time_point until) {
+  /// Inspects, and writes down how that ended.
+  asio::awaitable<void> search(std::string name, std::string body, SharedExpectations expected,
+                               steady_clock::time_point until) {
     try {
-      const auto found = co_await matcher_.search(std::move(body), "", std::move(pattern), until);
-      order_.push_back(name + (!found ? " gave up" : *found ? " found" : " missed"));
+      const auto found = co_await matcher_.inspect(received(std::move(body)), std::move(expected), until);
+      order_.push_back(name + (!found ? " gave up" : found->contains_regex ? " found" : " missed"));
     } catch (const boost::system::system_error& error) {
       order_.push_back(name + (error.code() == asio::error::operation_aborted ? " aborted" : " failed"));
     }
   }
 
-  static Pattern regex(std::string_view pattern) { return std::make_shared<const Regex>(pattern); }
+  static SharedExpectations regex(std::string pattern) {
+    RegexPool regexes;
+    return std::make_shared<const Expectations>(Expectations::Source{std::move(pattern), {}, {}}, regexes);
+  }
+  static Received received(std::string body) {
+    Received out;
+    out.body = std::move(body);
+    return out;
+  }
   static async::TaskGroup::OnFailure fails() {
     return [](const std::string& name, std::exception_ptr) { FAIL() << name; };
   }
   static std::string hostile(std::size_t kib) { return test::noise(kib << 10, "acdefgh"); }
 
   const steady_clock::time_point late_ = steady_clock::now() + std::chrono::seconds{60};
-  const Pattern costly_ = regex("a.{0,200}error");
+  const SharedExpectations costly_ = regex("a.{0,200}error");
   Order order_;
   asio::io_context io_{1};
   Matcher matcher_{io_.get_executor()};
@@ -97,12 +104,33 @@ TEST_F(MatcherTest, WhatNobodyWaitsForIsNotBegun) {
 }
 
 TEST_F(MatcherTest, OnlyLittleWorkIsDoneOnTheIoThread) {
-  const Regex simple("openapi"), costly("a.{0,200}error");
-  EXPECT_TRUE(Matcher::is_little(0, costly));
-  EXPECT_TRUE(Matcher::is_little(std::size_t{16} << 10, simple));
-  EXPECT_FALSE(Matcher::is_little((std::size_t{16} << 10) + 1, simple)) << "decoding costs too";
-  EXPECT_TRUE(Matcher::is_little(500, costly));
-  EXPECT_FALSE(Matcher::is_little(std::size_t{16} << 10, costly));
+  const auto simple = regex("openapi");
+  const auto little = [](std::size_t bytes, const SharedExpectations& expected) {
+    return Matcher::is_little(received(std::string(bytes, 'x')), *expected);
+  };
+  EXPECT_TRUE(little(0, costly_));
+  EXPECT_TRUE(little(std::size_t{16} << 10, simple));
+  EXPECT_FALSE(little((std::size_t{16} << 10) + 1, simple)) << "decoding costs too";
+  EXPECT_TRUE(little(500, costly_));
+  EXPECT_FALSE(little(std::size_t{16} << 10, costly_));
+}
+
+TEST_F(MatcherTest, EveryRuleCounts) {
+  RegexPool regexes;
+  const std::vector<std::string> ten(10, "a.{0,3}b");
+  const Expectations one({std::nullopt, {.body = {ten.front()}}, {}}, regexes),
+      many({std::nullopt, {.body = ten}, {}}, regexes),
+      fields({std::nullopt, {.headers = {{"x", "a.{0,200}error"}}}, {}}, regexes), none({}, regexes);
+  auto body = received(std::string(8000, 'x'));
+  EXPECT_TRUE(Matcher::is_little(body, one));
+  EXPECT_FALSE(Matcher::is_little(body, many));
+  EXPECT_TRUE(Matcher::is_little(received(std::string(1 << 20, 'x')), none)) << "nobody looks at it";
+  EXPECT_TRUE(Matcher::is_little(body, fields));
+  body.fields = {{"x", std::string(16 << 10, 'x')}};
+  EXPECT_FALSE(Matcher::is_little(body, fields));
+  auto zipped = received("a few bytes");
+  zipped.coding = "gzip";
+  EXPECT_FALSE(Matcher::is_little(zipped, none)) << "they may become many";
 }
 
 }  // namespace
