@@ -150,6 +150,6 @@ for name, host in {
     "NUL": "a%00b.test",
     "space": "a%20b.test",
 }.items():
-    CASES.append(Case("D16", name, None, (), url=f"http://{host}/", refused="url"))
+    CASES.append(Case("D16", name, None, (), url=f"http://{host}/", refused="the host|a label"))
 answers(16, "underscore", UP, addresses("127.0.0.1"), label="d16_underscore")
 answers(16, "IDN", UP, addresses("127.0.0.1"), label="xn--d16-bcher-u9a", url="http://d16-b\u00fccher.test:@port@/")

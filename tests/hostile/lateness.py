@@ -48,7 +48,8 @@ def measure(binary, good, bad, seconds):
         rows = [row for name, some in monitor.rows().items() if name.startswith("good") for row in some]
         wrong = [row for name, some in monitor.rows().items() for row in some
                  if (row["outcome"] == "up") != name.startswith("good")]
-        skipped = sum(len(slots) for name, slots in monitor.skipped().items() if name.startswith("good"))
+        skipped = sum(not stopping for name, slots in monitor.skipped().items() if name.startswith("good")
+                      for _, stopping in slots)
     if wrong:
         raise SystemExit(f"{wrong[0]['service']} was {wrong[0]['outcome']}: {wrong[0]['reason']}")
     return [row["lateness_us"] for row in rows], skipped

@@ -126,9 +126,7 @@ class Pki:
             extensions.append(extension("2.5.29.30", seq(permitted), critical=True))
         body = seq(der(0xA0, integer(2)), integer(self.serial), algorithm, name(issuer.name if issuer else subject),
                    seq(moment(before), moment(after)), name(subject), key.public, der(0xA3, seq(*extensions)))
-        file = self.folder / "to-be-signed"
-        file.write_bytes(body)
-        signature = openssl("dgst", f"-{digest}", "-sign", signer.path, str(file))
+        signature = openssl("dgst", f"-{digest}", "-sign", signer.path, data=body)
         return Certificate(subject, key, seq(body, algorithm, der(0x03, b"\0", signature)))
 
     def identity(self, label, names, *, issuer=None, chain=(), key=None, subject="the server", **wishes):
@@ -140,6 +138,9 @@ class Pki:
         (self.folder / f"{label}.pem").write_text("".join(link.pem for link in chain))
         self.identities[label] = chain[0]
         return chain[0]
+
+    def sign(self, label, data):
+        return openssl("dgst", "-sha256", "-sign", self.identities[label].key.path, data=data)
 
     def files(self, label):
         return str(self.folder / f"{label}.pem"), self.identities[label].key.path

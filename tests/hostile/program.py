@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import time
 
+STOPPING = 4  # storage::SkipReason
+
 
 class Monitor:
     def __init__(self, binary, folder, services):
@@ -63,7 +65,7 @@ class Monitor:
         while not condition():
             if not self.alive() or time.monotonic() > until:
                 return False
-            time.sleep(0.1)
+            time.sleep(0.25)
         return True
 
     def query(self, sql):
@@ -93,12 +95,12 @@ class Monitor:
         return by_service
 
     def skipped(self):
-        """The slots that were skipped, by service (µs)."""
+        """The slots that were skipped, by service: pairs of the moment (µs) and whether it was because of the stop."""
         by_service = {}
-        for row in self.query("SELECT d.name, s.from_at, s.to_at, s.count FROM skipped s"
+        for row in self.query("SELECT d.name, s.from_at, s.to_at, s.count, s.reason FROM skipped s"
                               " JOIN definitions d ON d.id = s.definition"):
             step = (row["to_at"] - row["from_at"]) / max(1, row["count"] - 1)
-            slots = [row["from_at"] + round(i * step) for i in range(row["count"])]
+            slots = [(row["from_at"] + round(i * step), row["reason"] == STOPPING) for i in range(row["count"])]
             by_service.setdefault(row["name"], []).extend(slots)
         return by_service
 
