@@ -52,6 +52,12 @@ NamedFile read_named(const std::string& named, const std::filesystem::path& conf
   return found;
 }
 
+std::string world_readable(const std::filesystem::path& file, std::string_view what) {
+  const auto shown = common::escape_controls(file.native());
+  return fmt::format("{}: {} and may be read by everyone on this machine; take that away with: chmod o-r '{}'", shown,
+                     what, shown);
+}
+
 Secret read_secret(const std::string& named, const std::filesystem::path& config_file) {
   auto found = read_named(named, config_file, "secret", kMaxBytes);
   Secret secret{std::move(found.file), std::move(found.text), found.others_may_read};

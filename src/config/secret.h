@@ -26,6 +26,9 @@ struct Secret {
   bool others_may_read = false;
 };
 
+/// The warning that a file holds a secret and may be read by everyone.
+std::string world_readable(const std::filesystem::path& file, std::string_view what = "the file holds a secret");
+
 /// read_named() of at most 64 KiB.
 Secret read_secret(const std::string& named, const std::filesystem::path& config_file);
 

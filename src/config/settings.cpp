@@ -15,18 +15,11 @@ namespace monitor::config {
 namespace {
 
 constexpr std::string_view kDefaultFile = "~/.monitoring/monitoring-config";
-constexpr std::string_view kHoldsSecret = "the file holds a secret";
 
 std::filesystem::path in_home(const std::string& path) {
   if (auto expanded = expand_home(path)) return *expanded;
   throw common::UsageError(
       fmt::format("the home folder for {} is not known; set HOME, or write the whole path", in_quotes(path)));
-}
-
-std::string world_readable(const std::filesystem::path& file, std::string_view what) {
-  const auto shown = common::escape_controls(file.native());
-  return fmt::format("{}: {} and may be read by everyone on this machine; take that away with: chmod o-r '{}'", shown,
-                     what, shown);
 }
 
 /// The URI from the file that the configuration names; empty where that is empty.
@@ -35,7 +28,7 @@ void read_uri_file(const Interpretation& in, const std::filesystem::path& file, 
   try {
     auto secret = read_secret(in.external_database_uri_file, file);
     if (secret.others_may_read && !secret.text.empty()) {
-      out.warnings.push_back(world_readable(secret.file, kHoldsSecret));
+      out.warnings.push_back(world_readable(secret.file));
     }
     if (secret.text.empty()) return;
     if (auto why = exporter::refuse_uri(secret.text)) {
@@ -85,7 +78,7 @@ Settings load(const std::filesystem::path& file) {
     auto in = interpret(tree, {Values::kExpanded, file}, faults);
     read_uri_file(in, file, faults, out);
     if (world && in.holds_secret) out.warnings.push_back(world_readable(file, "the configuration holds a password"));
-    for (const auto& exposed : in.exposed) out.warnings.push_back(world_readable(exposed, kHoldsSecret));
+    for (const auto& exposed : in.exposed) out.warnings.push_back(world_readable(exposed));
     for (const auto& warning : in.warnings) {
       out.warnings.push_back(at(file, tree.place(warning.position), warning.sentence));
     }
