@@ -1,5 +1,8 @@
 #include "net/connection.h"
 
+#include <array>
+#include <atomic>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
 #include <gtest/gtest.h>
@@ -24,7 +27,9 @@ SharedAddresses addresses(const std::vector<std::string>& texts) {
 class ConnectionTest : public ::testing::Test {
  protected:
   std::unique_ptr<Connection> make(std::chrono::milliseconds limit = std::chrono::seconds{20}) {
-    return std::make_unique<Connection>(io_.get_executor(), steady_clock::now() + limit);
+    auto out = std::make_unique<Connection>(io_.get_executor());
+    out->set_deadline(steady_clock::now() + limit);
+    return out;
   }
   asio::io_context io_{1};
 };
@@ -64,6 +69,52 @@ TEST_F(ConnectionTest, AnAddressWithoutAWaySaysLessThanOneThatRefuses) {
   const auto failure = test::run(io_, connection->connect(addresses({"127.0.0.1", "fe80::1"}), port));
   ASSERT_TRUE(failure);
   EXPECT_EQ(failure->outcome, Outcome::kConnectRefused) << failure->reason;
+}
+
+TEST_F(ConnectionTest, AnAddressThatNoServerHasIsUnreachableAndNotOurFault) {
+  for (const auto* address : {"255.255.255.255", "224.0.0.1", "ff02::1", "fe80::1", "::ffff:224.0.0.1"}) {
+    auto connection = make();
+    const auto failure = test::run(io_, connection->connect(addresses({address}), 80));
+    ASSERT_TRUE(failure) << address;
+    EXPECT_EQ(failure->outcome, Outcome::kUnreachable) << failure->reason;
+    EXPECT_NE(failure->reason.find(address), std::string::npos) << failure->reason;
+  }
+  auto connection = make();
+  const auto failure = test::run(io_, connection->connect(addresses({"255.255.255.255", "224.0.0.1"}), 80));
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->outcome, Outcome::kUnreachable) << failure->reason;
+}
+
+TEST_F(ConnectionTest, IsUsableWhileThePeerIsQuiet) {
+  std::atomic<bool> go{false};
+  test::ScriptServer server([&](test::Peer& peer) {
+    while (!go) std::this_thread::yield();
+    peer.send("x");
+    peer.hold();
+  });
+  auto connection = make();
+  EXPECT_FALSE(connection->usable());
+  ASSERT_FALSE(test::run(io_, connection->connect(addresses({"127.0.0.1"}), server.port())));
+  EXPECT_TRUE(connection->usable());
+  go = true;
+  ASSERT_EQ(test::run(io_, connection->wait(Step::Status::kWantRead)), Connection::Ready::kReady);
+  EXPECT_FALSE(connection->usable()) << "nobody asked for that";
+  std::array<char, 8> buffer{};
+  EXPECT_EQ(connection->read(buffer).bytes, 1U) << "it was not consumed";
+  EXPECT_TRUE(connection->usable());
+  connection->finish();
+  EXPECT_FALSE(connection->usable());
+}
+
+TEST_F(ConnectionTest, ADeadlineThatPassedDoesNotCountForTheNextExchange) {
+  test::ScriptServer server([](test::Peer& peer) { peer.hold(); });
+  auto connection = make();
+  ASSERT_FALSE(test::run(io_, connection->connect(addresses({"127.0.0.1", "127.0.0.9"}), server.port())));
+  for (int exchange = 0; exchange < 3; ++exchange) {
+    connection->set_deadline(steady_clock::now() + std::chrono::milliseconds{10});
+    EXPECT_EQ(test::run(io_, connection->wait(Step::Status::kWantRead)), Connection::Ready::kTimeout);
+    EXPECT_EQ(test::run(io_, connection->wait(Step::Status::kWantRead)), Connection::Ready::kTimeout);
+  }
 }
 
 TEST_F(ConnectionTest, AWriteThatCannotGoOnWaitsUntilTheDeadline) {

@@ -10,6 +10,7 @@
 #include "async/task_group.h"
 #include "support/dns_stub.h"
 #include "support/io.h"
+#include "support/script_server.h"
 #include "support/temp_dir.h"
 
 namespace monitor::net {
@@ -18,6 +19,7 @@ namespace {
 namespace asio = boost::asio;
 using common::Outcome;
 using std::chrono::steady_clock;
+using test::DnsAnswer;
 
 constexpr std::chrono::seconds kPatience{20};  // never reached in a test that passes
 
@@ -30,8 +32,9 @@ class ResolverTest : public ::testing::Test {
   }
 
   Resolver make(bool cache = true) { return Resolver(io_.get_executor(), Options{cache}, system_); }
-  Resolved resolve(Resolver& resolver, const std::string& name, std::chrono::milliseconds patience = kPatience) {
-    return test::run(io_, resolver.resolve(name, steady_clock::now() + patience));
+  Resolved resolve(Resolver& resolver, const std::string& name, std::chrono::milliseconds patience = kPatience,
+                   AddressFamily family = AddressFamily::kAny) {
+    return test::run(io_, resolver.resolve(name, steady_clock::now() + patience, family));
   }
   static std::vector<std::string> text(const Resolved& answer) {
     std::vector<std::string> out;
@@ -242,6 +245,131 @@ TEST_F(ResolverTest, ASearchDomainAddsNoAddressesOfSomebodyElse) {
   auto resolver = make();
   EXPECT_EQ(text(resolve(resolver, "only4.test")), std::vector<std::string>{"192.0.2.1"});
   EXPECT_EQ(stub_.questions("only4.test.wildcard.test"), 1) << "or this test shows nothing";
+}
+
+TEST_F(ResolverTest, OnlyTheFamilyThatIsAskedForIsLookedUp) {
+  stub_.set("both.test", {.v4 = {"192.0.2.1"}, .v6 = {"2001:db8::1"}});
+  stub_.set("only4.test", {.v4 = {"192.0.2.1"}});
+  auto resolver = make();
+  EXPECT_EQ(text(resolve(resolver, "both.test", kPatience, AddressFamily::kIpv4)),
+            std::vector<std::string>{"192.0.2.1"});
+  EXPECT_EQ(stub_.questions("both.test"), 1);
+  EXPECT_EQ(text(resolve(resolver, "both.test", kPatience, AddressFamily::kIpv6)),
+            std::vector<std::string>{"2001:db8::1"});
+  EXPECT_EQ(stub_.questions("both.test"), 2);
+  EXPECT_EQ(text(resolve(resolver, "both.test")).size(), 2U) << "what is kept of one family is not taken for both";
+  EXPECT_TRUE(resolver.known("both.test", AddressFamily::kIpv4)->cached);
+  const auto none = resolve(resolver, "only4.test", kPatience, AddressFamily::kIpv6).failure;
+  EXPECT_EQ(none.outcome, Outcome::kDnsFailure);
+  EXPECT_EQ(none.reason, "the name only4.test has no IPv6 address (AAAA), and family asks for one");
+}
+
+TEST_F(ResolverTest, TheFamilyCountsForTheHostsFileAndLocalhostToo) {
+  std::ofstream(dir_ / "hosts") << "192.0.2.7 name.test\n2001:db8::7 name.test\n192.0.2.8 four.test\n";
+  stub_.set("four.test", {.v6 = {"2001:db8::8"}});
+  auto resolver = make();
+  EXPECT_EQ(text(resolve(resolver, "name.test", kPatience, AddressFamily::kIpv4)),
+            std::vector<std::string>{"192.0.2.7"});
+  EXPECT_EQ(text(resolve(resolver, "name.test", kPatience, AddressFamily::kIpv6)),
+            std::vector<std::string>{"2001:db8::7"});
+  EXPECT_EQ(text(resolve(resolver, "four.test", kPatience, AddressFamily::kIpv6)),
+            std::vector<std::string>{"2001:db8::8"});
+  EXPECT_EQ(text(*resolver.known("localhost", AddressFamily::kIpv4)), std::vector<std::string>{"127.0.0.1"});
+  EXPECT_EQ(text(*resolver.known("localhost", AddressFamily::kIpv6)), std::vector<std::string>{"::1"});
+}
+
+TEST_F(ResolverTest, AnAnswerThatIsNobodysAddressIsUnreachable) {
+  stub_.set("zero.test", {.v4 = {"0.0.0.0"}, .v6 = {"::"}});
+  stub_.set("mapped.test", {.v6 = {"::ffff:0.0.0.0"}});
+  stub_.set("half.test", {.v4 = {"0.0.0.0", "192.0.2.1"}});
+  std::ofstream(dir_ / "hosts") << "0.0.0.0 blocked.test\n";
+  auto resolver = make();
+  for (const auto* name : {"zero.test", "mapped.test", "blocked.test"}) {
+    const auto answer = resolve(resolver, name);
+    EXPECT_FALSE(answer.addresses) << name;
+    EXPECT_EQ(answer.failure.outcome, Outcome::kUnreachable) << name;
+    EXPECT_NE(answer.failure.reason.find(name), std::string::npos) << answer.failure.reason;
+  }
+  EXPECT_EQ(text(resolve(resolver, "half.test")), std::vector<std::string>{"192.0.2.1"});
+}
+
+TEST_F(ResolverTest, ANameServerOfOnesOwnIsAskedForEveryNameAsItIs) {
+  std::ofstream(dir_ / "resolv.conf") << "search corp.test\n";
+  std::ofstream(dir_ / "hosts") << "192.0.2.7 name.test\n";
+  system_.hosts.clear();
+  stub_.set("localhost", {.v4 = {"192.0.2.1"}});
+  stub_.set("name.test", {.v4 = {"192.0.2.2"}});
+  stub_.set("short", {.v4 = {"192.0.2.3"}});
+  stub_.set("intranet.corp.test", {.v4 = {"192.0.2.4"}});
+  auto resolver = make();
+  EXPECT_EQ(text(resolve(resolver, "localhost")), std::vector<std::string>{"192.0.2.1"});
+  EXPECT_EQ(text(resolve(resolver, "name.test")), std::vector<std::string>{"192.0.2.2"});
+  EXPECT_EQ(text(resolve(resolver, "short")), std::vector<std::string>{"192.0.2.3"});
+  EXPECT_EQ(resolve(resolver, "intranet").failure.outcome, Outcome::kDnsNxdomain);
+}
+
+TEST_F(ResolverTest, TheFirst64AddressesOfAFamilyAreKept) {
+  DnsAnswer many;
+  for (int i = 1; i <= 90; ++i) many.v4.push_back("192.0.2." + std::to_string(i));
+  stub_.set("many.test", many);
+  stub_.listen_tcp();
+  auto resolver = make();
+  const auto found = text(resolve(resolver, "many.test"));
+  ASSERT_EQ(found.size(), 64U);
+  EXPECT_EQ(found.front(), "192.0.2.1");
+  EXPECT_EQ(found.back(), "192.0.2.64");
+}
+
+TEST_F(ResolverTest, AliasesAreFollowedAndALoopEnds) {
+  DnsAnswer chain{.v4 = {"192.0.2.1"}};
+  for (int i = 0; i < 50; ++i) chain.chain.push_back("a" + std::to_string(i) + ".test");
+  stub_.set("long.test", chain);
+  stub_.listen_tcp();
+  stub_.set("loop.test", {.chain = {"pool.test", "loop.test", "pool.test"}});
+  auto resolver = make();
+  EXPECT_EQ(text(resolve(resolver, "long.test")), std::vector<std::string>{"192.0.2.1"});
+  const auto loop = resolve(resolver, "loop.test").failure;
+  EXPECT_EQ(loop.outcome, Outcome::kDnsFailure) << loop.reason;
+}
+
+TEST_F(ResolverTest, NoiseIsNoAnswer) {
+  stub_.set("noisy.test", {.v4 = {"192.0.2.1"}, .noise = true});
+  auto resolver = make();
+  EXPECT_EQ(text(resolve(resolver, "noisy.test")), std::vector<std::string>{"192.0.2.1"});
+}
+
+TEST_F(ResolverTest, AnAnswerThatCannotBeReadIsAFailure) {
+  stub_.set("broken.test", {.v4 = {"192.0.2.1"}, .broken = true});
+  auto resolver = make();
+  const auto broken = resolve(resolver, "broken.test", kPatience, AddressFamily::kIpv4).failure;
+  EXPECT_EQ(broken.outcome, Outcome::kDnsFailure) << broken.reason;
+}
+
+TEST_F(ResolverTest, ATruncatedAnswerIsAskedForAgainOverTcp) {
+  stub_.set("long.test", {.v4 = {"192.0.2.1"}, .truncated = true});
+  auto resolver = make();
+  const auto refused = resolve(resolver, "long.test").failure;  // nobody listens
+  EXPECT_EQ(refused.outcome, Outcome::kDnsFailure) << refused.reason;
+  const test::ScriptServer silent([](test::Peer& peer) { peer.hold(); }, nullptr, "127.0.0.1", stub_.port());
+  const auto hanging = resolve(resolver, "long.test", std::chrono::milliseconds{300}).failure;
+  EXPECT_EQ(hanging.outcome, Outcome::kDnsTimeout) << hanging.reason;
+  EXPECT_GT(silent.connections(), 0) << "or it was not asked over TCP";
+}
+
+TEST_F(ResolverTest, ANameThatCannotBeAskedForIsAFailure) {
+  auto resolver = make();
+  EXPECT_EQ(resolve(resolver, std::string(64, 'a') + ".test").failure.outcome, Outcome::kDnsFailure);
+  EXPECT_EQ(resolve(resolver, std::string(300, 'a')).failure.outcome, Outcome::kDnsFailure);
+}
+
+TEST_F(ResolverTest, WithoutAResolvConfTheServerOnThisMachineIsAsked) {
+  system_.name_servers.clear();
+  system_.dns_port = stub_.port();
+  stub_.set("name.test", {.v4 = {"192.0.2.1"}});
+  auto resolver = make(false);
+  EXPECT_EQ(text(resolve(resolver, "name.test")), std::vector<std::string>{"192.0.2.1"});
+  std::ofstream(dir_ / "resolv.conf") << "# nothing\n";
+  EXPECT_EQ(text(resolve(resolver, "name.test")), std::vector<std::string>{"192.0.2.1"});
 }
 
 TEST_F(ResolverTest, MayBeDestroyedWhileLookupsRun) {

@@ -101,6 +101,21 @@ TEST(Url, RefusesWhatNoServerIsCalled) {
   EXPECT_EQ(refused("HTTP://a.test/"), "");
 }
 
+TEST(Url, RefusesTheOldWaysToWriteAnIpv4Address) {
+  for (const auto* host : {"2130706433", "0x7f000001", "0X7F000001", "0x7f.1", "127.1", "0177.0.0.1", "127.0.0.0x1",
+                           "127.0.0.1.", "1.2.3.4.5", "0x", "%31%32%37.0.0.1"}) {
+    EXPECT_NE(refused(std::string("http://") + host + "/"), "") << host;
+  }
+  EXPECT_EQ(refused("http://0x7f.test/"), "");
+  EXPECT_EQ(refused("http://0xyz/"), "");
+}
+
+TEST(Url, WhatBecomesADelimiterInAsciiIsRefused) {
+  EXPECT_NE(refused("http://a.test\uFF0F10.0.0.1/"), "");  // FULLWIDTH SOLIDUS
+  EXPECT_NE(refused("http://a.test\uFF1A80/"), "");
+  EXPECT_NE(refused("http://a\uFF20b.test/"), "");
+}
+
 TEST(Url, RefusesControlCharactersAnywhere) {
   EXPECT_NE(refused("http://a.test/\r\nX: y"), "");
   EXPECT_NE(refused("http://a.test/\x7F"), "");

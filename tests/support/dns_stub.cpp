@@ -57,6 +57,7 @@ std::string encode_address(const std::string& text, bool v6) {
 
 struct DnsStub::Question {
   sockaddr_in from{};
+  int client = -1;  ///< over TCP; else −1
   std::string id;   ///< two bytes
   std::string raw;  ///< the question section
   std::string name;
@@ -81,6 +82,7 @@ DnsStub::~DnsStub() {
   stopping_ = true;
   thread_.join();
   ::close(socket_);
+  if (tcp_ >= 0) ::close(tcp_);
 }
 
 void DnsStub::set(const std::string& name, DnsAnswer answer) {
@@ -116,40 +118,92 @@ std::string DnsStub::address() const {
   return fmt::format("127.0.0.1:{}", port_);
 }
 
-void DnsStub::serve() {
-  std::array<char, 1500> packet{};
-  while (!stopping_) {
-    pollfd ready{socket_, POLLIN, 0};
-    if (::poll(&ready, 1, 20) <= 0) continue;
-    Question question;
-    socklen_t size = sizeof question.from;
-    const auto got =
-        ::recvfrom(socket_, packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&question.from), &size);
-    if (got < static_cast<ssize_t>(kHeaderBytes)) continue;
-    const std::string_view all(packet.data(), static_cast<std::size_t>(got));
-    question.id = all.substr(0, 2);
-    std::size_t at = kHeaderBytes;
-    while (at < all.size() && all[at] != 0) {
-      const auto length = static_cast<std::size_t>(all[at]);
-      question.name += question.name.empty() ? "" : ".";
-      question.name += all.substr(at + 1, length);
-      at += length + 1;
-    }
-    if (at + 5 > all.size()) continue;
-    question.type = static_cast<std::uint16_t>(static_cast<unsigned char>(all[at + 1]) << 8 |
-                                               static_cast<unsigned char>(all[at + 2]));
-    question.raw = all.substr(kHeaderBytes, at + 5 - kHeaderBytes);
-    const std::lock_guard lock(mutex_);
-    ++questions_[question.name];
-    answer(question);
+void DnsStub::listen_tcp() {
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  where.sin_port = htons(port_);
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (::bind(listener, reinterpret_cast<const sockaddr*>(&where), sizeof where) != 0 || ::listen(listener, 16) != 0) {
+    ::close(listener);
+    throw std::runtime_error("the test's name server cannot listen");
   }
+  tcp_ = listener;
+}
+
+void DnsStub::serve() {
+  std::vector<int> clients;
+  while (!stopping_) {
+    std::vector<pollfd> ready{{socket_, POLLIN, 0}, {tcp_, POLLIN, 0}};
+    for (const int client : clients) ready.push_back({client, POLLIN, 0});
+    if (::poll(ready.data(), ready.size(), 20) <= 0) continue;
+    if (ready[0].revents != 0) hear_udp();
+    if (ready[1].revents != 0) clients.push_back(::accept4(tcp_, nullptr, nullptr, SOCK_CLOEXEC));
+    for (std::size_t i = 2; i < ready.size(); ++i) {
+      if (ready[i].revents == 0 || hear_tcp(ready[i].fd)) continue;
+      ::close(ready[i].fd);
+      std::erase(clients, ready[i].fd);
+    }
+  }
+  for (const int client : clients) ::close(client);
+}
+
+void DnsStub::hear_udp() {
+  std::array<char, 1500> packet{};
+  Question question;
+  socklen_t size = sizeof question.from;
+  const auto got =
+      ::recvfrom(socket_, packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&question.from), &size);
+  if (got > 0) take(question, {packet.data(), static_cast<std::size_t>(got)});
+}
+
+bool DnsStub::hear_tcp(int client) {
+  std::array<char, 1500> packet{};
+  if (::recv(client, packet.data(), 2, MSG_WAITALL) != 2) return false;
+  const auto length =
+      static_cast<std::size_t>(static_cast<unsigned char>(packet[0]) << 8 | static_cast<unsigned char>(packet[1]));
+  if (length > packet.size() || ::recv(client, packet.data(), length, MSG_WAITALL) != static_cast<ssize_t>(length)) {
+    return false;
+  }
+  Question question;
+  question.client = client;
+  take(question, {packet.data(), length});
+  return true;
+}
+
+void DnsStub::take(Question& question, std::string_view packet) {
+  if (packet.size() < kHeaderBytes) return;
+  question.id = packet.substr(0, 2);
+  std::size_t at = kHeaderBytes;
+  while (at < packet.size() && packet[at] != 0) {
+    const auto length = static_cast<std::size_t>(packet[at]);
+    question.name += question.name.empty() ? "" : ".";
+    question.name += packet.substr(at + 1, length);
+    at += length + 1;
+  }
+  if (at + 5 > packet.size()) return;
+  question.type = static_cast<std::uint16_t>(static_cast<unsigned char>(packet[at + 1]) << 8 |
+                                             static_cast<unsigned char>(packet[at + 2]));
+  question.raw = packet.substr(kHeaderBytes, at + 5 - kHeaderBytes);
+  const std::lock_guard lock(mutex_);
+  ++questions_[question.name];
+  answer(question);
 }
 
 void DnsStub::answer(const Question& question) {
   const auto known = answers_.find(question.name);
-  const auto& say = known == answers_.end() ? default_ : known->second;
+  auto say = known == answers_.end() ? default_ : known->second;
   if (say.silent || (say.silent_v6 && question.type == kTypeAaaa)) {
     unanswered_.push_back(question);
+    return;
+  }
+  if (question.client >= 0) {
+    say.truncated = false;
+    std::string out;
+    const auto message = reply_to(question, say);
+    put16(out, static_cast<std::uint16_t>(message.size()));
+    out += message;
+    ::send(question.client, out.data(), out.size(), MSG_NOSIGNAL);
     return;
   }
   const auto send = [&](const std::string& packet) {

@@ -1,4 +1,4 @@
-// A name server on loopback (UDP) that answers as the test says. Runs on a thread of its own.
+// A name server on loopback (UDP, and TCP when told to) that answers as the test says. Runs on a thread of its own.
 #pragma once
 
 #include <atomic>
@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -15,14 +16,13 @@ namespace monitor::test {
 struct DnsAnswer {
   std::vector<std::string> v4{}, v6{};
   std::uint32_t ttl = 60;
-  int rcode = 0;           ///< RFC 1035 §4.1.1: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED
-  bool silent = false;     ///< no answer at all
-  bool silent_v6 = false;  ///< no answer for AAAA
-  std::vector<std::string>
-      chain{};             ///< the name is an alias of the first, that of the next…; the last has the addresses
-  bool truncated = false;  ///< TC: ask again over TCP (where the stub does not listen), RFC 1035 §4.1.1
-  bool noise = false;      ///< before the answer: an empty packet, a short one, one with another id, one of junk
-  bool broken = false;     ///< the answer ends in the middle of a record
+  int rcode = 0;                     ///< RFC 1035 §4.1.1: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED
+  bool silent = false;               ///< no answer at all
+  bool silent_v6 = false;            ///< no answer for AAAA
+  std::vector<std::string> chain{};  ///< aliases: the name is the first, that the next…; the last has the addresses
+  bool truncated = false;            ///< TC over UDP: ask again over TCP (RFC 1035 §4.1.1), on which nobody may listen
+  bool noise = false;   ///< before the answer: an empty packet, a short one, one with another id, one of junk
+  bool broken = false;  ///< the answer ends in the middle of a record
 };
 
 class DnsStub {
@@ -35,6 +35,8 @@ class DnsStub {
   /// A name that was never set does not exist.
   void set(const std::string& name, DnsAnswer answer);
   void set_default(DnsAnswer answer);
+  /// Answers over TCP as well, where nothing is truncated: a resolver takes no more than 512 bytes over UDP.
+  void listen_tcp();
   /// How often `name` was asked for, both families counted.
   int questions(const std::string& name);
   /// Blocks until that many questions for `name` have come. False: not within ten seconds.
@@ -48,10 +50,14 @@ class DnsStub {
  private:
   struct Question;
   void serve();
+  void hear_udp();
+  bool hear_tcp(int client);
+  void take(Question& question, std::string_view packet);
   void answer(const Question& question);
   static std::string reply_to(const Question& question, const DnsAnswer& say);
 
   int socket_;
+  std::atomic<int> tcp_{-1};
   std::uint16_t port_ = 0;
   std::mutex mutex_;
   std::map<std::string, DnsAnswer> answers_;

@@ -1,0 +1,152 @@
+#include "net/happy_eyeballs.h"
+
+#include <filesystem>
+#include <future>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/system/system_error.hpp>
+#include <gtest/gtest.h>
+
+#include "async/task_group.h"
+#include "support/io.h"
+#include "support/script_server.h"
+
+namespace monitor::net {
+namespace {
+
+namespace asio = boost::asio;
+using common::Outcome;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+Addresses addresses(const std::vector<std::string>& texts) {
+  Addresses out;
+  for (const auto& text : texts) out.push_back(asio::ip::make_address(text));
+  return out;
+}
+
+std::ptrdiff_t descriptors() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+}
+
+/// Addresses of loopback on which connecting at `port` gets no answer. Each takes a moment to fill, so all at once.
+class BlackHoles {
+ public:
+  BlackHoles(std::size_t count, std::uint16_t port) {
+    std::vector<std::future<std::unique_ptr<test::BlackHole>>> making;
+    for (std::size_t i = 0; i < count; ++i) {
+      names_.push_back("127.0.1." + std::to_string(i + 1));
+      making.push_back(std::async(
+          std::launch::async, [name = names_.back(), port] { return std::make_unique<test::BlackHole>(name, port); }));
+    }
+    for (auto& one : making) holes_.push_back(one.get());
+  }
+  const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<std::unique_ptr<test::BlackHole>> holes_;
+};
+
+class HappyEyeballs : public ::testing::Test {
+ protected:
+  RaceResult run(const std::vector<std::string>& texts, std::uint16_t port, milliseconds limit = seconds{20}) {
+    return test::run(io_, race(io_.get_executor(), addresses(texts), port, steady_clock::now() + limit));
+  }
+  asio::io_context io_{1};
+  asio::ip::tcp::socket first_{io_};  ///< makes the descriptors of the io_context itself
+};
+
+TEST(Interleave, TakesTheFamiliesInTurnsBeginningWithIpv6) {  // RFC 8305 §4
+  EXPECT_EQ(interleave(addresses({"192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1", "2001:db8::2"})),
+            addresses({"2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2", "192.0.2.3"}));
+  EXPECT_EQ(interleave(Addresses(200, asio::ip::address_v4::loopback())).size(), kMaxAttempts);
+}
+
+TEST(AttemptDelay, ShrinksSoThatEachAddressHasItsTurn) {
+  EXPECT_EQ(attempt_delay(seconds{15}, 2), kAttemptDelay);
+  EXPECT_EQ(attempt_delay(seconds{5}, 64), milliseconds{39});
+  EXPECT_EQ(attempt_delay(milliseconds{100}, 64), kMinAttemptDelay);
+  EXPECT_EQ(attempt_delay(milliseconds{-100}, 2), kMinAttemptDelay);
+}
+
+TEST_F(HappyEyeballs, AnAddressThatRefusesIsFollowedAtOnceAndTold) {
+  const test::ScriptServer server([](test::Peer& peer) { peer.hold(); });
+  const auto began = steady_clock::now();
+  const auto won = run({"127.0.0.8", "127.0.0.9", "127.0.0.1"}, server.port());
+  ASSERT_TRUE(won.socket) << won.failure.reason;
+  EXPECT_EQ(won.peer.to_string(), "127.0.0.1");
+  EXPECT_LT(steady_clock::now() - began, kAttemptDelay);
+  EXPECT_EQ(won.passed_over, "127.0.0.8:" + std::to_string(server.port()) + " refused, and 1 more failed");
+}
+
+TEST_F(HappyEyeballs, AnAddressThatIsSilentIsOvertakenAfterTheDelay) {
+  const test::ScriptServer server([](test::Peer& peer) { peer.hold(); });
+  const test::BlackHole hole("127.0.0.9", server.port());
+  const auto began = steady_clock::now();
+  const auto won = run({"127.0.0.9", "127.0.0.1"}, server.port());
+  ASSERT_TRUE(won.socket) << won.failure.reason;
+  EXPECT_EQ(won.peer.to_string(), "127.0.0.1");
+  EXPECT_GE(steady_clock::now() - began, kAttemptDelay);
+  EXPECT_EQ(won.passed_over, "") << "it has not failed: it was slower";
+}
+
+TEST_F(HappyEyeballs, TheLastOf64AddressesIsReachedInTime) {
+  const test::ScriptServer server([](test::Peer& peer) { peer.hold(); });
+  const BlackHoles holes(63, server.port());
+  auto all = holes.names();
+  all.emplace_back("127.0.0.1");
+  const auto before = descriptors();
+  {
+    const auto won = run(all, server.port(), milliseconds{2500});
+    ASSERT_TRUE(won.socket) << won.failure.reason;
+    EXPECT_EQ(won.peer.to_string(), "127.0.0.1");
+  }
+  io_.poll();
+  EXPECT_LE(descriptors(), before + 1) << "the others are closed (the server's end of the winner may still be open)";
+}
+
+TEST_F(HappyEyeballs, WhenAllAreSilentThatIsSaidAtTheDeadline) {
+  const test::BlackHole first("127.0.0.9");
+  const test::BlackHole second("127.0.0.10", first.port());
+  const auto lost = run({"127.0.0.9", "127.0.0.10"}, first.port(), milliseconds{600});
+  ASSERT_FALSE(lost.socket);
+  EXPECT_EQ(lost.failure.outcome, Outcome::kConnectTimeout);
+  EXPECT_NE(lost.failure.reason.find("(2 addresses tried)"), std::string::npos) << lost.failure.reason;
+}
+
+TEST_F(HappyEyeballs, ARefusalTellsMoreThanSilence) {
+  const test::BlackHole hole("127.0.0.9");
+  const auto lost = run({"127.0.0.1", "127.0.0.9"}, hole.port(), milliseconds{300});
+  EXPECT_EQ(lost.failure.outcome, Outcome::kConnectRefused) << lost.failure.reason;
+}
+
+TEST_F(HappyEyeballs, ADeadlineThatHasPassedIsATimeoutAndLeavesNothing) {
+  const test::BlackHole hole("127.0.0.9");
+  const auto before = descriptors();
+  const auto lost = run({"127.0.0.9", "127.0.0.10"}, hole.port(), milliseconds{-1});
+  EXPECT_EQ(lost.failure.outcome, Outcome::kConnectTimeout) << lost.failure.reason;
+  EXPECT_EQ(descriptors(), before);
+}
+
+TEST_F(HappyEyeballs, CancellingClosesEverything) {
+  const test::BlackHole hole("127.0.0.9");
+  const auto before = descriptors();
+  async::TaskGroup group(io_.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  bool returned = false;
+  const auto racer = [](asio::any_io_executor io, std::uint16_t port, bool& back) -> asio::awaitable<void> {
+    co_await race(std::move(io), addresses({"127.0.0.9", "127.0.0.9"}), port, steady_clock::now() + seconds{20});
+    back = true;
+  };
+  group.spawn("racer", racer(io_.get_executor(), hole.port(), returned));
+  io_.run_for(milliseconds{1});
+  EXPECT_EQ(descriptors(), before + 1) << "or this test shows nothing";
+  group.cancel();
+  test::run(io_, group.join());
+  EXPECT_FALSE(returned);
+  EXPECT_EQ(descriptors(), before);
+}
+
+}  // namespace
+}  // namespace monitor::net
