@@ -1,8 +1,12 @@
 #include "net/connection.h"
 
 #include <cerrno>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -153,6 +157,32 @@ asio::awaitable<Connection::Ready> Connection::wait(Status wants) {
   if (error != asio::error::operation_aborted) co_return Ready::kReady;  // what is wrong shows at the next step
   if (core_->cut) co_return Ready::kTimeout;
   throw boost::system::system_error(error);
+}
+
+asio::awaitable<Connection::Ready> Connection::wait_either() {
+  core_->cut_at(deadline_);
+  if (core_->cut) co_return Ready::kTimeout;
+  auto both =
+      asio::experimental::make_parallel_group(core_->socket.async_wait(tcp::socket::wait_read, asio::deferred),
+                                              core_->socket.async_wait(tcp::socket::wait_write, asio::deferred));
+  const auto [order, readable, writable] =
+      co_await both.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  if (order.front() == 0 ? !readable : !writable) co_return Ready::kReady;
+  if (core_->cut) co_return Ready::kTimeout;
+  const auto error = order.front() == 0 ? readable : writable;
+  if (error != asio::error::operation_aborted) co_return Ready::kReady;  // what is wrong shows at the next step
+  throw boost::system::system_error(error);
+}
+
+void Connection::send_at_once() {
+  boost::system::error_code ignored;
+  core_->socket.set_option(tcp::no_delay(true), ignored);
+}
+
+std::size_t Connection::unacknowledged() const {
+  int bytes = 0;
+  return ::ioctl(core_->socket.native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes)
+                                                                                    : 0;
 }
 
 std::string Connection::tls_reason() const {

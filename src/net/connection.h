@@ -51,6 +51,12 @@ class Connection {
   Step write(std::string_view bytes);
   /// Until the socket is ready for what `step` wants, or the deadline.
   boost::asio::awaitable<Ready> wait(Step::Status wants);
+  /// Until the socket can be read from or written to, or the deadline.
+  boost::asio::awaitable<Ready> wait_either();
+  /// From now on no write is held back until an earlier one is confirmed (TCP_NODELAY).
+  void send_at_once();
+  /// Bytes that were written and that the other side's system has not confirmed yet.
+  std::size_t unacknowledged() const;
   /// After a step that failed without an errno: what the TLS layer says of it.
   std::string tls_reason() const;
   /// Says goodbye and closes, without waiting for anything.

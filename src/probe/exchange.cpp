@@ -1,96 +1,153 @@
 #include "probe/exchange.h"
 
+#include <array>
+
 #include <fmt/format.h>
 
 #include "common/error.h"
-#include "probe/charset.h"
-#include "probe/judge.h"
+#include "probe/tunnel.h"
 
 namespace monitor::probe {
 
 namespace asio = boost::asio;
 using common::Outcome;
 using net::Connection;
+using net::Failure;
 using std::chrono::steady_clock;
 using State = ResponseReader::State;
 using Status = net::Step::Status;
 
-Exchange::Exchange(const Tools& tools, const Check& check, Observation& seen)
+Exchange::Exchange(const Tools& tools, const Errand& errand, common::SteadyTime deadline)
     : tools_(tools),
-      check_(check),
-      seen_(seen),
-      began_(tools.clock.steady()),
-      lap_began_(began_),
+      errand_(errand),
+      lap_began_(tools.clock.steady()),
       phase_began_(steady_clock::now()),
-      deadline_(phase_began_ + check.timeout()),
-      connection_(tools.io, deadline_),
-      reader_({check.is_head(), check.regex() != nullptr, check.body_limit()}) {
-  seen_.started = tools.clock.wall();
-}
+      deadline_(deadline),
+      reader_(errand.wanted) {}
 
-asio::awaitable<void> Exchange::run() {
-  bool complete = false;
-  if (auto addresses = co_await resolve()) {
-    complete = co_await connect(std::move(addresses)) && co_await send() && co_await receive();
+asio::awaitable<std::optional<Failure>> Exchange::run() {
+  if (!take_idle()) {
+    if (auto failure = co_await open()) co_return failure;
   }
-  seen_.status = reader_.status();
-  seen_.capped = reader_.capped();
-  seen_.body_bytes = static_cast<std::int64_t>(reader_.body_bytes());
-  seen_.total = std::chrono::duration_cast<common::Micros>(tools_.clock.steady() - began_);
-  if (complete) co_await conclude();  // after the last time was taken: judging is not the server's
+  if (auto failure = co_await send()) co_return failure;
+  co_return co_await receive();
 }
 
-asio::awaitable<net::SharedAddresses> Exchange::resolve() {
-  if (check_.literal()) co_return check_.literal();
-  auto known = tools_.resolver.known(check_.url().host);
-  auto answer = known ? std::move(*known) : co_await tools_.resolver.resolve(check_.url().host, deadline_);
-  seen_.phases.dns = lap();
-  seen_.dns_cached = answer.cached;
-  if (!answer.addresses) fail(answer.failure.outcome, std::move(answer.failure.reason));
-  co_return std::move(answer.addresses);
+bool Exchange::take_idle() {
+  if (!errand_.take_idle) return false;
+  connection_ = tools_.pool.take(*errand_.pool_key);
+  if (!connection_) return false;
+  connection_->set_deadline(deadline_);
+  trace_.reused = true;
+  trace_.remote_address = connection_->peer()->to_string();
+  trace_.tls_facts = connection_->tls_facts();
+  return true;
 }
 
-asio::awaitable<bool> Exchange::connect(net::SharedAddresses addresses) {
-  auto failure = co_await connection_.connect(std::move(addresses), check_.url().port);
-  seen_.phases.connect = lap();
-  if (!failure) {
-    seen_.remote_address = connection_.peer()->to_string();
-    if (!check_.url().tls) co_return true;
-    failure = co_await connection_.handshake(*tools_.tls, check_.url(), tools_.clock.wall());
-    seen_.phases.tls = lap();
+asio::awaitable<std::optional<Failure>> Exchange::open() {
+  connection_ = std::make_unique<Connection>(tools_.io);
+  connection_->set_deadline(deadline_);
+  const auto& proxy = errand_.route.proxy;
+  if (auto failure = co_await connect()) {
+    if (proxy) co_return explain_proxy(std::move(*failure));
+    co_return failure;
   }
-  if (!failure) co_return true;
-  fail(failure->outcome, std::move(failure->reason));
-  co_return false;
-}
-
-asio::awaitable<bool> Exchange::send() {
-  phase_began_ = steady_clock::now();
-  std::string_view rest = check_.request();
-  while (!rest.empty()) {
-    const auto step = connection_.write(rest);
-    if (step.status == Status::kDone) {
-      rest.remove_prefix(step.bytes);
-    } else if (step.status == Status::kEnd || step.status == Status::kFailed) {
-      explain_stop(step);
-      co_return false;
-    } else if (co_await connection_.wait(step.status) == Connection::Ready::kTimeout) {
-      fail(Outcome::kWriteTimeout,
-           fmt::format("the request could not be sent to {} within {}", check_.url().endpoint(), patience()));
-      co_return false;
+  if (errand_.url.tls || !errand_.body.empty()) connection_->send_at_once();  // more than one write
+  if (proxy) {
+    auto failure = co_await open_tunnel(*connection_, *proxy, errand_.url, tools_.scratch);
+    tunnel_ = lap();
+    if (failure) {
+      trace_.phases.first_byte = tunnel_;
+      co_return failure;
     }
   }
-  co_return true;
+  if (errand_.url.tls) co_return co_await secure();
+  co_return std::nullopt;
 }
 
-asio::awaitable<bool> Exchange::receive() {
+asio::awaitable<std::optional<Failure>> Exchange::connect() {
+  const auto& route = errand_.route;
+  const Place* const place = route.proxy                         ? &route.proxy->place
+                             : errand_.original && route.instead ? &*route.instead
+                                                                 : nullptr;
+  const auto& host = place ? place->host : errand_.url.host;
+  auto answer = co_await resolve(host, place ? place->literal : errand_.literal);
+  if (!answer.addresses) co_return std::move(answer.failure);
+  auto failure = co_await connection_->connect(std::move(answer.addresses), place ? place->port : errand_.url.port);
+  trace_.phases.connect = lap();
+  if (!failure) trace_.remote_address = connection_->peer()->to_string();
+  co_return failure;
+}
+
+asio::awaitable<net::Resolved> Exchange::resolve(const std::string& host, const net::SharedAddresses& literal) {
+  const auto family = errand_.route.family;
+  if (literal) {
+    const bool wanted =
+        family == net::AddressFamily::kAny || literal->front().is_v6() == (family == net::AddressFamily::kIpv6);
+    if (wanted) co_return net::Resolved{literal, false, {}};
+    co_return net::Resolved{
+        nullptr,
+        false,
+        {Outcome::kUnreachable, fmt::format("{} is not an address of the family that is asked for", host)}};
+  }
+  auto known = errand_.route.resolver->known(host, family);
+  auto answer = known ? std::move(*known) : co_await errand_.route.resolver->resolve(host, deadline_, family);
+  trace_.phases.dns = lap();
+  trace_.dns_cached = answer.cached;
+  co_return answer;
+}
+
+asio::awaitable<std::optional<Failure>> Exchange::secure() {
+  const auto endpoint = errand_.url.endpoint();
+  const net::TlsTarget target{errand_.url.host, errand_.url.literal, endpoint};
+  auto failure = co_await connection_->handshake(*errand_.tls, target, tools_.clock.wall());
+  trace_.phases.tls = lap();
+  trace_.tls_facts = connection_->tls_facts();
+  co_return failure;
+}
+
+/// Ends early, without a failure, when the server has answered or gone: what it said may explain it (RFC 9112 §9.3).
+asio::awaitable<std::optional<Failure>> Exchange::send() {
+  phase_began_ = steady_clock::now();
+  std::array<std::string_view, 2> parts{errand_.head, errand_.body};
+  for (auto& rest : parts) {
+    while (!rest.empty()) {
+      const auto step = connection_->write(rest);
+      if (step.status == Status::kDone) {
+        rest.remove_prefix(step.bytes);
+        continue;
+      }
+      if (step.status == Status::kEnd || step.status == Status::kFailed) {
+        stop_ = step;
+        co_return std::nullopt;
+      }
+      const auto ready = step.status == Status::kWantRead ? co_await connection_->wait(step.status)
+                                                          : co_await connection_->wait_either();
+      if (ready == Connection::Ready::kTimeout) co_return explain_timeout();
+      if (!read_early()) co_return std::nullopt;
+    }
+  }
+  sent_ = true;
+  co_return std::nullopt;
+}
+
+/// False: there is nothing more to send for.
+bool Exchange::read_early() {
+  const auto step = connection_->read(tools_.scratch);
+  if (step.status == Status::kWantRead || step.status == Status::kWantWrite) return true;
+  if (step.status == Status::kDone) {
+    take_bytes(step.bytes);
+    return state_ == State::kMore;
+  }
+  stop_ = step;
+  return false;
+}
+
+asio::awaitable<std::optional<Failure>> Exchange::receive() {
   auto wants = Status::kWantRead;
   while (state_ == State::kMore) {
-    if (co_await connection_.wait(wants) == Connection::Ready::kTimeout) {
-      explain_timeout();
-      co_return false;
-    }
-    const auto step = connection_.read(tools_.scratch);
+    if (co_await connection_->wait(wants) == Connection::Ready::kTimeout) co_return explain_timeout();
+    const auto step = connection_->read(tools_.scratch);
     if (step.status == Status::kDone) {
       wants = Status::kWantRead;
       take_bytes(step.bytes);
@@ -99,93 +156,91 @@ asio::awaitable<bool> Exchange::receive() {
     } else if (step.status == Status::kEnd && reader_.started()) {
       state_ = reader_.end(step.clean_end);
     } else {
-      explain_stop(step);
-      co_return false;
+      co_return explain_stop(stop_ && !reader_.started() ? *stop_ : step);
     }
   }
-  if (seen_.phases.first_byte) seen_.phases.transfer = lap();
+  co_return conclude();
+}
+
+std::optional<Failure> Exchange::conclude() {
+  if (trace_.phases.first_byte) trace_.phases.transfer = lap();
   if (state_ == State::kComplete) {
-    connection_.finish();
-    co_return true;
+    put_away();
+    return std::nullopt;
   }
-  fail(reader_.failure().outcome, fmt::format("{}: {}", check_.url().endpoint(), reader_.failure().reason));
-  co_return false;
+  return Failure{reader_.failure().outcome, fmt::format("{}: {}", errand_.url.endpoint(), reader_.failure().reason)};
+}
+
+void Exchange::put_away() {
+  if (errand_.pool_key != nullptr && sent_ && reader_.reusable()) {
+    tools_.pool.put(*errand_.pool_key, std::move(connection_));
+  } else {
+    connection_->finish();
+  }
 }
 
 void Exchange::take_bytes(std::size_t count) {
-  if (!seen_.phases.first_byte) seen_.phases.first_byte = lap();
+  if (!trace_.phases.first_byte) trace_.phases.first_byte = tunnel_ + lap();
   const bool had_header = reader_.status().has_value();
   state_ = reader_.feed({tools_.scratch.data(), count});
   if (!had_header && reader_.status()) phase_began_ = steady_clock::now();
 }
 
-void Exchange::explain_stop(const net::Step& step) {
-  const auto server = check_.url().endpoint();
-  (seen_.phases.first_byte ? seen_.phases.transfer : seen_.phases.first_byte) = lap();
+Failure Exchange::explain_stop(const net::Step& step) {
+  end_phase();
+  stale_ = trace_.reused && !reader_.started();
+  const auto server = errand_.url.endpoint();
   const std::string_view when = reader_.status()    ? "inside the response body"
                                 : reader_.started() ? "inside the response header"
                                                     : "before a response";
   if (step.status == Status::kEnd) {
-    return fail(Outcome::kConnectionClosed, fmt::format("{} closed the connection {}", server, when));
+    return {Outcome::kConnectionClosed, fmt::format("{} closed the connection {}", server, when)};
   }
   if (step.error_number == 0) {
-    return fail(Outcome::kTlsHandshake,
-                fmt::format("the TLS session with {} failed {}: {}", server, when, connection_.tls_reason()));
+    return {Outcome::kTlsHandshake,
+            fmt::format("the TLS session with {} failed {}: {}", server, when, connection_->tls_reason())};
   }
+  const auto why = common::errno_text(step.error_number);
   if (net::is_local_fault(step.error_number)) {
-    return fail(Outcome::kLocalResource,
-                fmt::format("the connection to {} failed {}: {}", server, when, common::errno_text(step.error_number)));
+    return {Outcome::kLocalResource, fmt::format("the connection to {} failed {}: {}", server, when, why)};
   }
-  fail(Outcome::kConnectionReset,
-       fmt::format("the connection to {} was reset {}: {}", server, when, common::errno_text(step.error_number)));
+  return {Outcome::kConnectionReset, fmt::format("the connection to {} was reset {}: {}", server, when, why)};
 }
 
-void Exchange::explain_timeout() {
-  const auto server = check_.url().endpoint();
-  (seen_.phases.first_byte ? seen_.phases.transfer : seen_.phases.first_byte) = lap();
+Failure Exchange::explain_timeout() {
+  end_phase();
+  const auto server = errand_.url.endpoint();
   if (reader_.status()) {
-    return fail(Outcome::kBodyTimeout, fmt::format("the body from {} did not end within {}: {} had come", server,
-                                                   patience(), reader_.progress()));
+    return {Outcome::kBodyTimeout,
+            fmt::format("the body from {} did not end within {}: {} had come", server, patience(), reader_.progress())};
   }
-  fail(Outcome::kFirstByteTimeout,
-       fmt::format("no {}response header from {} within {}", reader_.started() ? "complete " : "", server, patience()));
+  // The system takes what we send before the server does.
+  if (!reader_.started() && (!sent_ || connection_->unacknowledged() > 0)) {
+    return {Outcome::kWriteTimeout,
+            fmt::format("the request could not be sent to {} within {}: the server did not take all of it", server,
+                        patience())};
+  }
+  return {Outcome::kFirstByteTimeout, fmt::format("no {}response header from {} within {}",
+                                                  reader_.started() ? "complete " : "", server, patience())};
 }
 
-asio::awaitable<void> Exchange::conclude() {
-  Evidence evidence{*reader_.status(), check_.regex() != nullptr, false, reader_.body_bytes(), reader_.capped()};
-  if (evidence.regex_wanted) {
-    const auto found = co_await search();
-    if (!found) {
-      fail(Outcome::kLocalResource,
-           fmt::format("the body from {} came, but could not be searched within {}: the regular expression is too "
-                       "costly for this machine: write fewer or shorter repetitions, or lower body_limit",
-                       check_.url().endpoint(), net::waited(check_.timeout())));
-      co_return;
-    }
-    evidence.regex_found = seen_.contains_regex = *found;
-  }
-  auto judgement = judge(evidence);
-  fail(judgement.outcome, std::move(judgement.reason));
-}
-
-asio::awaitable<std::optional<bool>> Exchange::search() {
-  auto charset = charset_of(reader_.content_type());
-  if (Matcher::is_little(reader_.body().size(), *check_.regex())) {
-    co_return Matcher::search_now(reader_.body(), charset, *check_.regex());
-  }
-  const auto until = steady_clock::now() + check_.timeout();
-  co_return co_await tools_.matcher.search(reader_.take_body(), std::move(charset), check_.regex(), until);
-}
-
-void Exchange::fail(Outcome outcome, std::string reason) {
-  seen_.outcome = outcome;
-  check_.conceal(reason);
-  seen_.reason = std::move(reason);
+Failure Exchange::explain_proxy(Failure failure) const {
+  if (failure.outcome != Outcome::kLocalResource) failure.outcome = Outcome::kProxyFailure;
+  failure.reason = fmt::format("the proxy {} could not be reached: {}", errand_.route.proxy->endpoint, failure.reason);
+  return failure;
 }
 
 common::Micros Exchange::lap() {
   const auto now = tools_.clock.steady();
   return std::chrono::duration_cast<common::Micros>(now - std::exchange(lap_began_, now));
+}
+
+void Exchange::end_phase() {
+  if (trace_.phases.first_byte) {
+    trace_.phases.transfer = lap();
+  } else {
+    trace_.phases.first_byte = tunnel_ + lap();
+  }
 }
 
 std::string Exchange::patience() const {

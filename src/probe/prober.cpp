@@ -8,11 +8,13 @@
 #include <fmt/format.h>
 
 #include "common/error.h"
-#include "net/resolver.h"
-#include "net/tls.h"
+#include "net/connection_pool.h"
+#include "probe/chain.h"
 #include "probe/check.h"
 #include "probe/exchange.h"
+#include "probe/expectations.h"
 #include "probe/matcher.h"
+#include "probe/plan.h"
 
 namespace monitor::probe {
 namespace {
@@ -26,28 +28,27 @@ class RealProber final : public Prober {
  public:
   RealProber(asio::any_io_executor io, const async::Clock& clock, const net::Options& options,
              const net::System& system)
-      : system_(system),
-        resolver_(io, options, system),
-        matcher_(io),
+      : matcher_(io),
+        pool_(io, options.max_idle),
         scratch_(kReadBytes),
-        tools_{std::move(io), clock, resolver_, nullptr, matcher_, scratch_} {}
+        tools_{std::move(io), clock, matcher_, pool_, scratch_},
+        plans_(tools_, options, system) {}
 
   std::shared_ptr<const Check> prepare(const Service& service) override {
-    auto check = std::make_shared<const Check>(service, regexes_);
-    if (check->url().tls && !tls_) {  // the trusted certificates take milliseconds and megabytes
-      tls_ = std::make_unique<net::TlsContext>(system_);
-      tools_.tls = tls_.get();
+    try {
+      return std::make_shared<const Check>(service, plans_, expectations_.get(service, regexes_));
+    } catch (const common::UsageError& refusal) {
+      throw common::UsageError(fmt::format("{}: {}", without_userinfo(service.label()), refusal.what()));
     }
-    return check;
   }
 
   using Prober::probe;
-  asio::awaitable<Observation> probe(std::shared_ptr<const Check> check, Keep /*keep*/) override {
+  asio::awaitable<Observation> probe(std::shared_ptr<const Check> check, Keep keep) override {
     Observation seen;
     std::string trouble;
     try {
-      Exchange exchange(tools_, *check, seen);
-      co_await exchange.run();
+      Chain chain(tools_, *check, keep, seen);
+      co_await chain.run();
     } catch (const std::bad_alloc&) {
       trouble = "out of memory";
     } catch (const common::Error& error) {
@@ -65,13 +66,13 @@ class RealProber final : public Prober {
   }
 
  private:
-  net::System system_;
-  net::Resolver resolver_;
-  std::unique_ptr<net::TlsContext> tls_;
   RegexPool regexes_;
+  ExpectationsPool expectations_;
   Matcher matcher_;
+  net::ConnectionPool pool_;
   std::vector<char> scratch_;
   Tools tools_;
+  Plans plans_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "common/units.h"
 #include "probe/http_lines.h"
+#include "probe/redirect.h"
 
 namespace monitor::probe {
 
@@ -223,6 +224,10 @@ void ResponseReader::end_header() {
 void ResponseReader::begin_body() {
   constexpr int kNoContent = 204, kNotModified = 304;
   status_ = static_cast<std::uint16_t>(code_);
+  if (wanted_.redirects && is_redirect(*status_)) {
+    wanted_.body = false;
+    wanted_.body_limit = std::min(wanted_.body_limit, kMaxRedirectBody);
+  }
   if (wanted_.head || code_ == kNoContent || code_ == kNotModified) {
     part_ = Part::kDone;
   } else if (chunked_) {

@@ -27,6 +27,8 @@ inline constexpr std::size_t kMaxHeaderBytes = std::size_t{64} << 10;
 inline constexpr int kMaxHeaderFields = 1000;
 /// Interim (1xx) responses before the final one.
 inline constexpr int kMaxInterimResponses = 16;
+/// Bytes of a redirect's body, when it is followed.
+inline constexpr std::size_t kMaxRedirectBody = std::size_t{64} << 10;
 /// Bytes of chunk extensions in one response.
 inline constexpr std::size_t kMaxExtensionBytes = std::size_t{16} << 10;
 
@@ -40,6 +42,7 @@ class ResponseReader {
     std::size_t excerpt = 0;
     std::size_t header = 0;                 ///< bytes of the header, as it came, to keep
     std::span<const std::string> fields{};  ///< names, in lower case, of the fields to keep; must outlive the reader
+    bool redirects = false;  ///< of a redirect only the Location counts: its body is read to kMaxRedirectBody
   };
   struct Failure {
     common::Outcome outcome;
@@ -75,6 +78,7 @@ class ResponseReader {
   /// Whether another request may be sent on the connection (RFC 9112 §9.3): HTTP/1.1, read to an end that its framing
   /// gave, with nothing after it, and the server did not say that it closes. Only after kComplete.
   bool reusable() const;
+  bool surplus() const { return surplus_; }  ///< bytes have come after the response
   /// What was wrong, after kFailed.
   const Failure& failure() const { return failure_; }
   /// `12 of 100 bytes of the body`, `3 bytes of the body`: how far it came.
