@@ -24,6 +24,7 @@ void define(CLI::App& root, Choice& choice) {
   root.set_help_flag("--help", "Show this message and exit.");
   root.set_version_flag("--version", "monitor " MONITOR_VERSION, "Show the version and exit.");
   root.footer(
+      "monitor check https://example.org/\n"
       "monitor config create\n"
       "monitor config services add https://example.org/ GET\n"
       "monitor start -vvvv\n"
@@ -31,6 +32,7 @@ void define(CLI::App& root, Choice& choice) {
   root.require_subcommand(1);
   add_config_commands(root, choice);
   add_start_command(root, choice);
+  add_check_command(root, choice);
   add_report_command(root, choice);
 }
 

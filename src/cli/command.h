@@ -24,6 +24,7 @@ struct Choice {
 
 void add_start_command(CLI::App& root, Choice& choice);
 void add_report_command(CLI::App& root, Choice& choice);
+void add_check_command(CLI::App& root, Choice& choice);
 void add_config_commands(CLI::App& root, Choice& choice);
 void add_services_commands(CLI::App& config, Choice& choice);
 void add_databases_commands(CLI::App& config, Choice& choice);

@@ -8,6 +8,7 @@
 #include "cli/edit.h"
 #include "cli/paths.h"
 #include "cli/service_rules.h"
+#include "cli/service_settings.h"
 #include "cli/views.h"
 #include "common/error.h"
 #include "common/text.h"
@@ -23,6 +24,7 @@ struct ShowArguments {
 /// The fields of a service as they were typed.
 struct Fields {
   std::optional<std::string> regex, interval, timeout, name;
+  ServiceSettings settings;
 };
 
 struct AddArguments : Fields {
@@ -49,6 +51,7 @@ void assign(const Fields& fields, probe::Service& service) {
   if (fields.interval) service.interval = parse_seconds("--interval", *fields.interval);
   if (fields.timeout) service.timeout = parse_seconds("--timeout", *fields.timeout);
   if (fields.name) service.name = *fields.name;
+  assign(fields.settings, service);
 }
 
 void print_services(Console& console, const config::Document& document, std::string_view label, std::string_view done) {
@@ -95,11 +98,12 @@ int show_services(Console& console, const ShowArguments& arguments) {
 }
 
 int add_service(Console& console, const AddArguments& arguments) {
-  probe::Service service;
-  service.url = service.target = arguments.url.value_or("");
-  service.method = arguments.method.value_or("");
-  service.check_regex = arguments.check_regex;
+  probe::Service service = base_service(arguments.settings, {});
+  if (arguments.url) service.url = service.target = *arguments.url;
+  if (arguments.method) service.method = *arguments.method;
+  if (arguments.check_regex) service.check_regex = true;
   assign(arguments, service);
+  warn_of_secrets(console, arguments.settings);
   const auto change = [&service](config::Document& document) {
     require_valid(service, document, document.services.size());
     document.services.push_back(service);
@@ -110,23 +114,26 @@ int add_service(Console& console, const AddArguments& arguments) {
 }
 
 int update_service(Console& console, const UpdateArguments& arguments) {
-  if (!arguments.regex && !arguments.interval && !arguments.timeout && !arguments.name &&
+  if (!arguments.regex && !arguments.interval && !arguments.timeout && !arguments.name && arguments.settings.empty() &&
       !arguments.toggle_check_regex) {
     throw common::UsageError(
         "there is nothing to update: give at least one of --toggle-check-regex, --regex, --timeout, --interval, "
-        "--name");
+        "--name, --set, --from");
   }
   const auto file = config_file(arguments.config_path);
   Target target(*arguments.service);
   const auto change = [&](config::Document& document) {
     const std::size_t index = target.find(document);
-    probe::Service service = document.services[index];
+    probe::Service service = base_service(arguments.settings, document.services[index]);
     assign(arguments, service);
     if (arguments.toggle_check_regex) service.check_regex = !service.check_regex;
     require_valid(service, document, index);
     document.services[index] = std::move(service);
   };
-  const auto question = [&] { return target.question("update", file); };
+  const auto question = [&] {
+    warn_of_secrets(console, arguments.settings);
+    return target.question("update", file);
+  };
   const auto document = apply(console, {file, change, question}, arguments.yes);
   print_services(console, document, target.label(), "updated");
   return kDone;
@@ -158,6 +165,7 @@ void add_fields(CLI::App& command, Fields& fields, bool is_new) {
                 " Default: 5", ""));
   add_text(command, "--name", fields.name, "TEXT",
            text("A name to address the service by; not all digits.", "", " An empty text removes it."));
+  add_service_settings(command, fields.settings);
 }
 
 void define_show(CLI::App& services, Choice& choice) {
@@ -176,13 +184,21 @@ void define_add(CLI::App& services, Choice& choice) {
       add_command(services, "add", "Add a service to the configuration.",
                   "monitor config services add http://localhost:8000/ GET\n"
                   "monitor config services add https://example.org/health GET --name web --interval 30\n"
+                  "monitor config services add https://example.org/ GET --set expect.status=2xx --set tls.min=1.3\n"
+                  "monitor config services add --from service.yaml\n"
                   "monitor config services add http://localhost:8000/openapi.json GET \\\n"
                   "    --regex '\\{\"openapi\":\"3\\.1\\.0\"' --check-regex");
   const auto arguments = std::make_shared<AddArguments>();
-  add_text(command, "URL", arguments->url, "TEXT", "What to request; it starts with http:// or https://").required();
+  add_text(command, "URL", arguments->url, "TEXT",
+           "What to request; it starts with http:// or https://. Needed unless --from says it");
   add_text(command, "METHOD", arguments->method, "TEXT",
-           "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS (or OPTION) or TRACE")
-      .required();
+           "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS (or OPTION) or TRACE. Needed unless --from says it");
+  // CLI11 cannot say that an argument is required unless an option is given.
+  command.parse_complete_callback([arguments] {
+    if (arguments->settings.from) return;
+    if (!arguments->url) throw CLI::RequiredError("URL");
+    if (!arguments->method) throw CLI::RequiredError("METHOD");
+  });
   add_switch(command, "--check-regex", arguments->check_regex,
              "The service is up only if the response body matches the regexp.");
   add_fields(command, *arguments, true);
@@ -199,6 +215,8 @@ void define_update(CLI::App& services, Choice& choice) {
   CLI::App& command = add_command(
       services, "update", std::string("Update the service under NUMBER or NAME in the configuration.") + kHowToAddress,
       "monitor config services update 1 --interval 60\n"
+      "monitor config services update web --set expect.warn_time=500ms --set 'expect.body_not=[error]'\n"
+      "monitor config services update web --set expect=\n"
       "monitor config services update web --toggle-check-regex --yes");
   const auto arguments = std::make_shared<UpdateArguments>();
   add_text(command, "NUMBER|NAME", arguments->service, "TEXT", "Which service").required();

@@ -115,6 +115,10 @@ std::size_t find_service(const Document& document, const std::string& number_or_
   return static_cast<std::size_t>(found - services.begin());
 }
 
+void require_valid(const Document& document) {
+  valid_text(document);
+}
+
 void create(const Document& document, bool force) {
   Document sorted = document;
   sort_services(sorted);

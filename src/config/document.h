@@ -51,6 +51,9 @@ std::size_t find_service(const Document& document, const std::string& number_or_
 /// fault, `SERVICE: sentence`); common::Error if it cannot be written.
 void create(const Document& document, bool force);
 
+/// Throws common::UsageError if the document breaks a rule that create() and update() hold it to.
+void require_valid(const Document& document);
+
 /// Reads `file` under its lock, lets `change` edit the document, validates what came out, and saves it atomically
 /// (beside it, fsync, rename, fsync of the folder); returns what was saved. Throws as read() and create() do, and
 /// common::Error if another process holds the lock for 10 s or an editor saved the file meanwhile. Anything thrown
