@@ -26,6 +26,7 @@ const std::vector<std::vector<std::string>>& commands() {
                                                          {"config", "databases", "show"},
                                                          {"config", "databases", "update"},
                                                          {"start"},
+                                                         {"check"},
                                                          {"report"}};
   return all;
 }
@@ -76,9 +77,10 @@ TEST_F(Help, OfStartReadsAsThePredecessors) {
 TEST_F(Help, NamesArguments) {
   EXPECT_THAT(run({"config", "create", "--help"}).out, StartsWith("Usage: monitor config create [OPTIONS] [URI]\n"));
   EXPECT_THAT(run({"config", "services", "add", "--help"}).out,
-              StartsWith("Usage: monitor config services add [OPTIONS] URL METHOD\n"));
+              StartsWith("Usage: monitor config services add [OPTIONS] [URL] [METHOD]\n"));
   EXPECT_THAT(run({"config", "services", "update", "--help"}).out,
               StartsWith("Usage: monitor config services update [OPTIONS] NUMBER|NAME\n"));
+  EXPECT_THAT(run({"check", "--help"}).out, StartsWith("Usage: monitor check [OPTIONS] [URL|NAME|NUMBER]\n"));
   EXPECT_THAT(run({"config", "--help"}).out, StartsWith("Usage: monitor config [OPTIONS] COMMAND [ARGS]...\n"));
 }
 

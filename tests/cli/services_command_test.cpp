@@ -201,6 +201,99 @@ TEST_F(ServicesCommand, RemoveAsksAndSays) {
   EXPECT_THAT(plain(), Not(HasSubstr("http")));
 }
 
+TEST_F(ServicesCommand, AddAndUpdateTakeEveryKeyWithSet) {
+  must({"config", "services", "add", "https://example.org/", "GET", "--name", "web", "--set",
+        "expect.status=[2xx, 404]", "--set", "headers.X-Env=prod", "--set=redirects.follow=true", "--set",
+        "interval_sec=30"});
+  EXPECT_THAT(bytes(), HasSubstr("2xx"));
+  EXPECT_THAT(bytes(), HasSubstr("X-Env"));
+  EXPECT_THAT(plain(), HasSubstr("|      30      |"));
+  must({"config", "services", "update", "web", "--yes", "--set", "expect=", "--set", "headers.X-Env=test"});
+  EXPECT_THAT(bytes(), Not(HasSubstr("2xx")));
+  EXPECT_THAT(bytes(), HasSubstr("test"));
+  must({"start", "--yes"});
+  const auto& services = started_->agent.services;
+  const auto web = std::ranges::find(services, "web", &probe::Service::name);
+  ASSERT_NE(web, services.end());
+  EXPECT_TRUE(web->spec().redirects.follow);
+  ASSERT_EQ(web->spec().headers.size(), 1U);
+  EXPECT_EQ(web->spec().headers[0].value.reveal(), "test");
+}
+
+TEST_F(ServicesCommand, UpdateWithSetAsksFirstAndMayChangeTheKey) {
+  const auto before = bytes();
+  EXPECT_EQ(run({"config", "services", "update", "0", "--set", "method=HEAD"}, "n\n").status, kFailed);
+  EXPECT_EQ(bytes(), before);
+  must({"config", "services", "update", "0", "--set", "method=HEAD", "--set", "url=http://localhost:8000/new"}, "y\n");
+  EXPECT_THAT(plain(), HasSubstr("http://localhost:8000/new"));
+  EXPECT_THAT(plain(), HasSubstr("|  HEAD  |"));
+  const auto same =
+      run({"config", "services", "update", "0", "--set", "url=http://localhost:8000/openapi.json", "--set",
+           "method=GET", "--set", R"(regex=\{"openapi":"3\.1\.0")", "--set", "check_regex=true", "--yes"});
+  EXPECT_EQ(same.status, kWrongUsage);
+  EXPECT_THAT(same.err, HasSubstr("in the configuration already"));
+}
+
+TEST_F(ServicesCommand, RefusesASetBeforeItAsks) {
+  const auto before = bytes();
+  for (const std::string setting :
+       {"nonsense=1", "expect.status=2yy", "expect", "interval_sec=1", "auth={basic: {user: u}}", "redirects.max=99"}) {
+    const auto ended = run({"config", "services", "update", "0", "--set", setting}, "y\n");
+    EXPECT_EQ(ended.status, kWrongUsage) << setting;
+    EXPECT_EQ(ended.out, "") << setting;
+    EXPECT_EQ(bytes(), before);
+  }
+}
+
+TEST_F(ServicesCommand, RefusesSettingsThatContradictEachOtherBeforeItAsks) {
+  const auto before = bytes();
+  const auto ended = run({"config", "services", "update", "0", "--set", "body=x", "--set", "body_file=y"}, "y\n");
+  EXPECT_EQ(ended.status, kWrongUsage);
+  EXPECT_EQ(ended.out, "");
+  EXPECT_EQ(bytes(), before);
+}
+
+TEST_F(ServicesCommand, AddAndUpdateTakeAServiceFromAFile) {
+  const auto path = (home_ / "service.yaml").string();
+  std::ofstream(path) << "url: https://example.org/\nmethod: HEAD\nname: home\nexpect: {status: 204}\n";
+  must({"config", "services", "add", "--from", path});
+  EXPECT_THAT(plain(), HasSubstr("|  HEAD  |"));
+  EXPECT_THAT(bytes(), HasSubstr("204"));
+  EXPECT_EQ(run({"config", "services", "add", "--from", path}).status, kWrongUsage);  // it is there already
+  must({"config", "services", "add", "https://example.net/", "GET", "--from", path, "--name", "other", "--set",
+        "expect.status=205"});
+  EXPECT_THAT(plain(), HasSubstr("https://example.net/"));
+  EXPECT_THAT(bytes(), HasSubstr("205"));
+  std::ofstream(path) << "url: https://example.com/\nmethod: GET\nname: third\n";
+  must({"config", "services", "update", "home", "--from", path, "--interval", "77"}, "y\n");
+  EXPECT_THAT(plain(), Not(HasSubstr("home")));
+  EXPECT_THAT(plain(), HasSubstr("|      77      |"));
+  EXPECT_THAT(bytes(), Not(HasSubstr("204")));
+}
+
+TEST_F(ServicesCommand, SaysWhereAServicesFileIsWrong) {
+  const auto path = (home_ / "service.yaml").string();
+  std::ofstream(path) << "url: https://example.org/\nmethod: GET\nexpct: {}\n";
+  const auto before = bytes();
+  const auto ended = run({"config", "services", "add", "--from", path});
+  EXPECT_EQ(ended.status, kWrongUsage);
+  EXPECT_THAT(ended.err, StartsWith(path + ":3:1: "));
+  EXPECT_EQ(run({"config", "services", "add", "--from", (home_ / "none").string()}).status, kWrongUsage);
+  EXPECT_EQ(run({"config", "services", "update", "0", "--from", path}, "y\n").status, kWrongUsage);
+  EXPECT_EQ(bytes(), before);
+}
+
+TEST_F(ServicesCommand, WarnsOfASecretThatIsSetInTheArguments) {
+  const auto added = must({"config", "services", "add", "https://example.org/", "GET", "--name", "web", "--set",
+                           "auth.bearer.token=hunter2"});
+  EXPECT_THAT(added.err, StartsWith("monitor: warning: --set auth.bearer.token: this secret is in the list of "));
+  EXPECT_THAT(added.out + added.err, Not(HasSubstr("hunter2")));
+  const auto updated = must({"config", "services", "update", "web", "--set", "auth.bearer.token=hunter3"}, "y\n");
+  EXPECT_THAT(updated.err, HasSubstr("warning: --set auth.bearer.token"));
+  EXPECT_THAT(updated.out + updated.err, Not(HasSubstr("hunter3")));
+  EXPECT_EQ(must({"config", "services", "update", "web", "--yes", "--set", "auth.bearer.token=${TOKEN}"}).err, "");
+}
+
 /// Answers yes, but somebody else changes the configuration before the answer is read.
 class RacingAnswer : public std::streambuf {
  public:

@@ -1,0 +1,87 @@
+#include "app/one_check.h"
+
+#include <csignal>
+
+#include <gmock/gmock.h>
+
+#include "common/error.h"
+#include "support/certificates.h"
+#include "support/script_server.h"
+
+namespace monitor::app {
+namespace {
+
+using common::Outcome;
+using test::Peer;
+using test::ScriptServer;
+
+probe::Service service(const std::string& url) {
+  probe::Service out;
+  out.url = out.target = url;
+  out.method = "GET";
+  return out;
+}
+
+OneCheck check(const std::string& url) {
+  auto seen = check_once(service(url), {});
+  EXPECT_TRUE(seen.has_value());
+  return seen.value_or(OneCheck{});
+}
+
+TEST(OneCheckTest, TellsWhatAServerAnswered) {
+  const ScriptServer server(ScriptServer::reply("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"));
+  const auto seen = check(server.url());
+  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
+  EXPECT_EQ(seen.status, 200);
+  EXPECT_EQ(seen.body_bytes, 5);
+  EXPECT_EQ(seen.remote_address, "127.0.0.1");
+  EXPECT_TRUE(seen.phases.connect && seen.phases.first_byte && seen.phases.transfer);
+  EXPECT_GT(seen.total.count(), 0);
+  EXPECT_EQ(seen.tls_facts, nullptr);
+}
+
+TEST(OneCheckTest, HasAHopAlsoWhereThereIsOnlyOne) {
+  const ScriptServer server(ScriptServer::reply("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+  const auto typed = "http://user:hunter2@" + server.url().substr(7);
+  const auto seen = check(typed);
+  EXPECT_EQ(seen.outcome, Outcome::kStatus);
+  ASSERT_EQ(seen.hops.size(), 1U);
+  EXPECT_EQ(seen.hops[0].url, server.url());
+  EXPECT_EQ(seen.hops[0].method, "GET");
+  EXPECT_EQ(seen.hops[0].status, 404);
+  EXPECT_EQ(seen.hops[0].remote_address, "127.0.0.1");
+  EXPECT_THAT(seen.hops_json, testing::HasSubstr(R"("status":404)"));
+  EXPECT_THAT(seen.hops_json, testing::Not(testing::HasSubstr("hunter2")));
+}
+
+TEST(OneCheckTest, KeepsTheCertificateThatWasRefused) {
+  const test::Authority authority;  // trusted by nobody
+  test::CertificateWishes wishes;
+  wishes.names = {"IP:127.0.0.1"};
+  wishes.not_before = std::chrono::floor<common::Micros>(std::chrono::system_clock::now()) - std::chrono::days{1};
+  wishes.not_after = wishes.not_before + std::chrono::days{30};
+  const auto identity = authority.issue(wishes);
+  const ScriptServer server(ScriptServer::reply("HTTP/1.1 200 OK\r\n\r\n"), identity.context());
+  const auto seen = check("https://127.0.0.1:" + std::to_string(server.port()) + "/");
+  EXPECT_EQ(seen.outcome, Outcome::kTlsUntrusted) << seen.reason;
+  ASSERT_NE(seen.tls_facts, nullptr);
+  EXPECT_TRUE(seen.tls_facts->has_certificate);
+  EXPECT_THAT(seen.tls_facts->certificate.subject, testing::HasSubstr("server.test"));
+}
+
+TEST(OneCheckTest, RefusesWhatCannotBeAsked) {
+  EXPECT_THROW(check_once(service("ftp://localhost/"), {}), common::UsageError);
+}
+
+// The one test that sends a signal: a second one would end the process.
+TEST(OneCheckTest, ASignalCutsIt) {
+  const ScriptServer server([](Peer& peer) {
+    peer.read_request();
+    ::kill(::getpid(), SIGINT);
+    peer.hold();
+  });
+  EXPECT_FALSE(check_once(service(server.url()), {}).has_value());
+}
+
+}  // namespace
+}  // namespace monitor::app
