@@ -14,11 +14,12 @@
 namespace monitor::agent {
 
 struct Health {
-  std::uint64_t checks = 0;   ///< results handed to the store, since the start
-  std::uint64_t skipped = 0;  ///< slots that did not run, since the start
-  std::uint64_t steps = 0;    ///< moves while the loop lives
+  std::uint64_t checks = 0;    ///< results of slots handed to the store, since the start
+  std::uint64_t rechecks = 0;  ///< and of re-checks
+  std::uint64_t skipped = 0;   ///< slots that did not run, since the start
+  std::uint64_t steps = 0;     ///< moves while the loop lives
   std::size_t running = 0;
-  std::size_t up = 0, degraded = 0, down = 0, unknown = 0;  ///< services by last verdict
+  std::size_t up = 0, degraded = 0, down = 0, unknown = 0;  ///< services by the last slot's verdict
 };
 
 class Agent {
@@ -34,7 +35,7 @@ class Agent {
   virtual common::SteadyTime step() = 0;
   /// start() if that was not done, then steps until stopped; returns when no check runs any more.
   virtual boost::asio::awaitable<void> run() = 0;
-  /// No new slots from now on. Running checks go on, until cut().
+  /// No new slots from now on, and no re-checks. Running checks of slots go on, until cut().
   virtual void stop() = 0;
   /// Cuts the running checks; their slots count as skipped (stopping).
   virtual void cut() = 0;

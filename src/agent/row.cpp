@@ -2,7 +2,23 @@
 
 #include <utility>
 
+#include "common/text.h"
+#include "probe/hops.h"
+
 namespace monitor::agent {
+
+namespace {
+
+/// Hops that are too long to store would be cut somewhere, and be JSON no more: their URLs are cut instead.
+std::string hops_of(std::vector<probe::Hop>&& hops) {
+  constexpr std::size_t kShortUrl = 512;
+  std::string json = probe::to_json(hops);
+  if (json.size() <= storage::kMaxHopsBytes) return json;
+  for (auto& hop : hops) hop.url = common::storable(hop.url, kShortUrl);
+  return probe::to_json(hops);
+}
+
+}  // namespace
 
 storage::Definition to_definition(const probe::Service& service) {
   return {.key = probe::without_userinfo(service.key()),
@@ -16,7 +32,8 @@ storage::Definition to_definition(const probe::Service& service) {
           .settings = service.spec().shown};
 }
 
-storage::Result to_result(probe::Observation&& seen, storage::DefinitionId definition, common::Micros lateness) {
+storage::Result to_result(probe::Observation&& seen, storage::DefinitionId definition, common::Micros lateness,
+                          std::uint16_t attempt) {
   storage::Result row;
   row.definition = definition;
   row.requested_at = seen.started;
@@ -25,6 +42,10 @@ storage::Result to_result(probe::Observation&& seen, storage::DefinitionId defin
   row.contains_regex = seen.contains_regex;
   row.capped = seen.capped;
   row.dns_cached = seen.dns_cached;
+  row.connection = seen.reused ? storage::Connection::kReused : storage::Connection::kFresh;
+  row.retried = seen.retried;
+  row.http_1_0 = seen.http_1_0;
+  row.attempt = attempt;
   row.reason = std::move(seen.reason);
   row.remote_address = std::move(seen.remote_address);
   row.dns = seen.phases.dns;
@@ -35,6 +56,9 @@ storage::Result to_result(probe::Observation&& seen, storage::DefinitionId defin
   row.total = seen.total;
   row.lateness = lateness;
   row.body_bytes = seen.body_bytes;
+  row.tls_facts = std::move(seen.tls_facts);
+  row.hops = hops_of(std::move(seen.hops));
+  row.evidence = std::move(seen.evidence);
   return row;
 }
 

@@ -1,5 +1,7 @@
 #include "async/task_group.h"
 
+#include <algorithm>
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
@@ -27,12 +29,15 @@ bool is_cancellation(const std::exception_ptr& failure) {
 TaskGroup::TaskGroup(asio::any_io_executor executor, OnFailure on_failure)
     : executor_(executor), on_failure_(std::move(on_failure)), empty_(executor) {}
 
-void TaskGroup::spawn(std::string name, asio::awaitable<void> task) {
-  tasks_.emplace_back().name = std::move(name);
-  const auto self = std::prev(tasks_.end());
+std::uint64_t TaskGroup::spawn(std::string name, asio::awaitable<void> task) {
+  const std::uint64_t number = ++last_number_;
+  const auto self = tasks_.emplace(tasks_.end());
+  self->number = number;
+  self->name = std::move(name);
   asio::co_spawn(executor_, std::move(task),
                  asio::bind_cancellation_slot(self->signal.slot(),
                                               [this, self](std::exception_ptr failure) { ended(self, failure); }));
+  return number;
 }
 
 void TaskGroup::ended(std::list<Task>::iterator task, std::exception_ptr failure) {
@@ -44,16 +49,14 @@ void TaskGroup::ended(std::list<Task>::iterator task, std::exception_ptr failure
 
 void TaskGroup::cancel() {
   // A task that ends inside emit() removes itself from the list, so each step is taken from a posted turn of the loop.
-  for (auto& task : tasks_) {
-    asio::post(executor_, [this, wanted = &task] {
-      for (auto& running : tasks_) {
-        if (&running == wanted) {
-          running.signal.emit(asio::cancellation_type::terminal);
-          return;
-        }
-      }
-    });
-  }
+  for (const auto& task : tasks_) cancel(task.number);
+}
+
+void TaskGroup::cancel(std::uint64_t number) {
+  asio::post(executor_, [this, number] {
+    const auto task = std::ranges::find(tasks_, number, &Task::number);
+    if (task != tasks_.end()) task->signal.emit(asio::cancellation_type::terminal);
+  });
 }
 
 asio::awaitable<void> TaskGroup::join() {

@@ -1,6 +1,7 @@
 // Owns coroutines on one io thread: each is spawned with a name, all can be cancelled, and all are joined.
 #pragma once
 
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <list>
@@ -24,15 +25,19 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  void spawn(std::string name, boost::asio::awaitable<void> task);
+  /// Gives the task's number, which no other task of this group ever has; from 1.
+  std::uint64_t spawn(std::string name, boost::asio::awaitable<void> task);
   /// Terminal cancellation to every task that runs now.
   void cancel();
+  /// The same to one task; nothing if it has ended.
+  void cancel(std::uint64_t number);
   /// Returns when no task runs any more.
   boost::asio::awaitable<void> join();
   std::size_t size() const { return tasks_.size(); }
 
  private:
   struct Task {
+    std::uint64_t number = 0;
     std::string name;
     boost::asio::cancellation_signal signal;
   };
@@ -42,6 +47,7 @@ class TaskGroup {
   boost::asio::any_io_executor executor_;
   OnFailure on_failure_;
   std::list<Task> tasks_;
+  std::uint64_t last_number_ = 0;
   Event empty_;
 };
 

@@ -1,6 +1,8 @@
 #include "agent/agent.h"
 
 #include <deque>
+#include <map>
+#include <set>
 
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
@@ -8,6 +10,7 @@
 
 #include "async/event.h"
 #include "async/task_group.h"
+#include "common/log.h"
 #include "support/io.h"
 #include "support/manual_clock.h"
 #include "support/temp_dir.h"
@@ -30,29 +33,67 @@ class HeldProber final : public probe::Prober {
     return {url, reinterpret_cast<const probe::Check*>(url.get())};
   }
   using probe::Prober::probe;
-  asio::awaitable<probe::Observation> probe(std::shared_ptr<const probe::Check> check, probe::Keep /*keep*/) override {
+  asio::awaitable<probe::Observation> probe(std::shared_ptr<const probe::Check> check, probe::Keep keep) override {
+    const std::string url = *reinterpret_cast<const std::string*>(check.get());
+    const InFlight counted(*this, url);
     probe::Observation seen;
     seen.started = clock_.wall();
-    seen.outcome = outcome;
+    seen.outcome = outcome_of(url);
+    seen.reason = common::verdict_of(seen.outcome) == common::Verdict::kUp ? "" : "it said so";
     if (broken) throw std::logic_error("a bug");
-    begun.push_back(*reinterpret_cast<const std::string*>(check.get()));
-    if (hold) {
+    begun.push_back(url);
+    kept.push_back(keep);
+    if (hold && (held_url.empty() || held_url == url)) {
       auto& gate = *gates.emplace_back(std::make_unique<async::Event>(io_));
       co_await gate.wait();
     }
     co_return seen;
   }
+  std::size_t begun_of(const std::string& url) const {
+    return static_cast<std::size_t>(std::ranges::count(begun, url));
+  }
 
   bool hold = false;
+  std::string held_url;                       ///< empty: each
+  std::map<std::string, common::Outcome> of;  ///< what differs from `outcome`
+  std::deque<common::Outcome> next;           ///< these come before either
+  std::vector<probe::Keep> kept;
+  std::size_t most_at_once = 0;
+  bool overlapped = false;  ///< two of one service ran at once
   bool broken = false;
   common::Outcome outcome = common::Outcome::kUp;
   std::vector<std::string> begun;
   std::deque<std::unique_ptr<async::Event>> gates;
 
  private:
+  struct InFlight {
+    InFlight(HeldProber& of, std::string of_url) : prober(of), url(std::move(of_url)) {
+      prober.overlapped = prober.overlapped || !prober.running_.insert(url).second;
+      prober.most_at_once = std::max(prober.most_at_once, prober.running_.size());
+    }
+    ~InFlight() { prober.running_.erase(url); }
+    InFlight(const InFlight&) = delete;
+    InFlight& operator=(const InFlight&) = delete;
+    HeldProber& prober;
+    std::string url;
+  };
+  common::Outcome outcome_of(const std::string& url) {
+    if (!next.empty()) {
+      const auto first = next.front();
+      next.pop_front();
+      return first;
+    }
+    const auto own = of.find(url);
+    return own == of.end() ? outcome : own->second;
+  }
+
   asio::any_io_executor io_;
   const async::Clock& clock_;
+  std::set<std::string> running_;
 };
+
+const std::string kFirst = "http://127.0.0.1/0";
+const std::string kSecond = "http://127.0.0.1/1";
 
 class AgentTest : public testing::Test {
  protected:
@@ -70,6 +111,7 @@ class AgentTest : public testing::Test {
       service.url = service.target = "http://127.0.0.1/" + std::to_string(i);
       service.method = "GET";
       service.interval = interval;
+      service.extra = spec_;
       options.services.push_back(service);
     }
     agent_ = Agent::create(io_.get_executor(), options, max_running, prober_, *store_, clock_);
@@ -100,12 +142,37 @@ class AgentTest : public testing::Test {
     test::run(io_, store_->commit());
     return test::run(io_, store_->next_batch(100'000));
   }
+  void recheck(int times, seconds every) {
+    auto spec = std::make_shared<probe::Spec>();
+    spec->recheck = {times, every};
+    spec_ = std::move(spec);
+  }
+  static std::vector<int> attempts(const storage::Batch& batch) {
+    std::vector<int> found;
+    for (const auto& row : batch.results) found.push_back(row.attempt);
+    return found;
+  }
+  template <typename Done>
+  void live_until(Done done) {
+    for (int i = 0; i < 600 && !done(); ++i) live(seconds{1});
+    ASSERT_TRUE(done());
+  }
+  /// What was logged, from `info` on.
+  template <typename Work>
+  static std::string logged(Work work) {
+    common::log::start(common::log::Level::kInfo);
+    common::log::stop();  // from here on lines are written at once
+    testing::internal::CaptureStderr();
+    work();
+    return testing::internal::GetCapturedStderr();
+  }
   static std::int64_t count(const std::vector<storage::StoredSkipped>& rows, storage::SkipReason reason) {
     std::int64_t sum = 0;
     for (const auto& row : rows) sum += row.reason == reason ? row.count : 0;
     return sum;
   }
 
+  std::shared_ptr<const probe::Spec> spec_;
   test::TempDir folder_;
   asio::io_context io_{1};
   test::ManualClock clock_;
@@ -232,6 +299,212 @@ TEST_F(AgentTest, HealthCountsServicesByTheirLastVerdict) {
   live(seconds{5});
   EXPECT_EQ(agent_->health().up, 4U);
   EXPECT_EQ(agent_->health().checks, 12U);
+}
+
+using common::Outcome;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+TEST_F(AgentTest, AFailureIsCheckedAgainUntilACheckIsNotDown) {
+  recheck(5, seconds{7});
+  make(1, 100, seconds{300});
+  prober_.next = {Outcome::kConnectRefused, Outcome::kStatus, Outcome::kUp};
+  live(seconds{120});
+  const auto batch = stored();
+  EXPECT_THAT(attempts(batch), ElementsAre(0, 1, 2));
+  EXPECT_EQ(batch.results[1].requested_at - batch.results[0].requested_at, seconds{7});
+  EXPECT_EQ(batch.results[2].requested_at - batch.results[1].requested_at, seconds{7});
+  EXPECT_EQ(batch.results[2].lateness, common::Micros{0});
+  EXPECT_EQ(batch.results[2].outcome, Outcome::kUp);
+  EXPECT_EQ(batch.definitions.size(), 1U);
+  EXPECT_TRUE(batch.skipped.empty());
+  const auto health = agent_->health();
+  EXPECT_EQ(health.checks, 1U);
+  EXPECT_EQ(health.rechecks, 2U);
+  EXPECT_EQ(health.down, 1U) << "the slot's verdict stands";
+}
+
+TEST_F(AgentTest, AFailureIsCheckedAgainSoManyTimesAndNoMore) {
+  recheck(2, seconds{1});
+  make(1, 100, seconds{20});
+  prober_.outcome = Outcome::kConnectRefused;
+  live(seconds{40});
+  EXPECT_THAT(attempts(stored()), ElementsAre(0, 1, 2, 0, 1, 2));
+}
+
+TEST_F(AgentTest, WithoutRecheckAFailureIsLeftToTheNextSlot) {
+  make(1, 100, seconds{20});
+  prober_.outcome = Outcome::kConnectRefused;
+  live(seconds{40});
+  EXPECT_THAT(attempts(stored()), ElementsAre(0, 0));
+}
+
+TEST_F(AgentTest, ARecheckThatWaitsGivesWayToTheNextSlot) {
+  recheck(3, seconds{7});
+  make(1, 100, seconds{5});
+  prober_.outcome = Outcome::kConnectRefused;
+  live(seconds{50});
+  EXPECT_THAT(attempts(stored()), testing::AllOf(testing::SizeIs(10), testing::Each(0)));
+}
+
+TEST_F(AgentTest, ARecheckThatRunsGivesWayToTheNextSlot) {
+  recheck(3, seconds{2});
+  make(1, 100, seconds{20});
+  prober_.outcome = Outcome::kConnectRefused;
+  live_until([&] { return prober_.begun.size() == 1; });
+  prober_.hold = true;
+  live_until([&] { return prober_.begun.size() == 2; });
+  EXPECT_EQ(agent_->health().running, 1U);
+  live_until([&] { return prober_.begun.size() == 3; });
+  prober_.hold = false;
+  release_all();
+  const auto batch = stored();
+  EXPECT_THAT(attempts(batch), ElementsAre(0, 0)) << "of what was cut there is no row";
+  EXPECT_EQ(batch.results[1].requested_at - batch.results[0].requested_at, seconds{20});
+  EXPECT_LT(batch.results[1].lateness, milliseconds{1});
+  EXPECT_TRUE(batch.skipped.empty());
+  EXPECT_FALSE(prober_.overlapped);
+}
+
+TEST_F(AgentTest, ARecheckMakesRoomForTheSlotOfAnotherService) {
+  recheck(3, seconds{1});
+  make(2, 1, seconds{30});
+  prober_.of = {{kFirst, Outcome::kConnectRefused}};
+  live_until([&] { return prober_.begun_of(kFirst) == 1; });
+  prober_.hold = true;
+  prober_.held_url = kFirst;
+  live_until([&] { return prober_.begun_of(kFirst) == 2; });
+  const auto before = prober_.begun_of(kSecond);
+  live_until([&] { return prober_.begun_of(kSecond) > before; });
+  const auto batch = stored();
+  EXPECT_TRUE(batch.skipped.empty());
+  for (const auto& row : batch.results) {
+    EXPECT_EQ(row.attempt, 0);
+    EXPECT_LT(row.lateness, milliseconds{1});
+  }
+  EXPECT_EQ(prober_.most_at_once, 1U);
+}
+
+TEST_F(AgentTest, ARecheckWaitsForRoomWhileSlotsRun) {
+  recheck(1, seconds{1});
+  make(2, 1, seconds{60});
+  prober_.outcome = Outcome::kConnectRefused;
+  prober_.hold = true;
+  live_until([&] { return prober_.begun.size() == 1; });
+  const std::string other = prober_.begun[0] == kFirst ? kSecond : kFirst;
+  prober_.held_url = other;
+  release_all();
+  live_until([&] { return prober_.begun_of(other) == 1; });
+  const auto begun = prober_.begun.size();
+  live(seconds{10});
+  EXPECT_EQ(prober_.begun.size(), begun);
+  prober_.hold = false;
+  release_all();
+  live(seconds{3});
+  EXPECT_EQ(agent_->health().rechecks, 2U);
+  EXPECT_EQ(prober_.most_at_once, 1U);
+  EXPECT_TRUE(stored().skipped.empty());
+}
+
+TEST_F(AgentTest, AStopEndsRechecksAtOnceAndStoresNothingOfThem) {
+  recheck(3, seconds{2});
+  make(2, 100, seconds{60});
+  prober_.outcome = Outcome::kConnectRefused;
+  live_until([&] { return prober_.begun.size() >= 2 && agent_->health().running == 0; });
+  prober_.hold = true;
+  live_until([&] { return agent_->health().running > 0; });
+  const auto begun = prober_.begun.size();
+  agent_->stop();
+  settle();
+  EXPECT_EQ(agent_->health().running, 0U);
+  const auto rows = stored().results.size();
+  live(seconds{10});
+  const auto batch = stored();
+  EXPECT_EQ(batch.results.size(), rows);
+  EXPECT_TRUE(batch.skipped.empty());
+  EXPECT_EQ(prober_.begun.size(), begun);
+}
+
+TEST_F(AgentTest, ASlotThatWaitsForARecheckToEndWhileStoppingIsCounted) {
+  recheck(3, seconds{2});
+  make(1, 100, seconds{20});
+  prober_.outcome = Outcome::kConnectRefused;
+  live_until([&] { return prober_.begun.size() == 1; });
+  prober_.hold = true;
+  live_until([&] { return prober_.begun.size() == 2; });
+  for (int i = 0; i < 40; ++i) {
+    clock_.advance(milliseconds{500});
+    agent_->step();  // nothing settles: the re-check is asked to end and has not yet
+  }
+  agent_->stop();
+  settle();
+  EXPECT_EQ(prober_.begun.size(), 2U);
+  const auto batch = stored();
+  EXPECT_EQ(batch.results.size(), 1U);
+  EXPECT_EQ(count(batch.skipped, storage::SkipReason::kStopping), 1);
+}
+
+TEST_F(AgentTest, AfterStandingStillNoRecheckIsMadeUpFor) {
+  recheck(3, seconds{5});
+  make(20, 100, seconds{300});
+  prober_.outcome = Outcome::kConnectRefused;
+  live_until([&] { return agent_->health().checks == 20; });
+  live(seconds{60});
+  prober_.begun.clear();
+  live_until([&] { return !prober_.begun.empty(); });
+  const auto begun = prober_.begun.size();
+  clock_.advance(seconds{20});
+  agent_->step();
+  settle();
+  EXPECT_EQ(prober_.begun.size(), begun);
+}
+
+TEST_F(AgentTest, AFailureIsSaidOnceItIsConfirmed) {
+  recheck(2, seconds{2});
+  make(1, 100, seconds{30});
+  prober_.outcome = Outcome::kConnectRefused;
+  const auto first = logged([&] { live_until([&] { return agent_->health().rechecks == 1; }); });
+  EXPECT_THAT(first, Not(HasSubstr("is down")));
+  const auto then = logged([&] { live(seconds{60}); });
+  EXPECT_THAT(then, HasSubstr("GET " + kFirst + " is down: it said so"));
+  EXPECT_EQ(then.find("is down"), then.rfind("is down")) << then;
+  prober_.outcome = Outcome::kUp;
+  EXPECT_THAT(logged([&] { live(seconds{60}); }), HasSubstr("GET " + kFirst + " is up again."));
+}
+
+TEST_F(AgentTest, AFailureThatIsNotConfirmedIsALineOfInformation) {
+  recheck(2, seconds{2});
+  make(1, 100, seconds{30});
+  prober_.next = {Outcome::kConnectRefused, Outcome::kUp};
+  const auto lines = logged([&] { live(seconds{60}); });
+  EXPECT_THAT(lines, HasSubstr("INFO"));
+  EXPECT_THAT(lines, HasSubstr("was down, which a re-check did not confirm"));
+  EXPECT_THAT(lines, Not(HasSubstr("WARNING")));
+}
+
+TEST_F(AgentTest, EachChangeOfStateIsOneWarning) {
+  make(1, 100, seconds{5});
+  const auto lines_of = [&](Outcome outcome) {
+    prober_.outcome = outcome;
+    return logged([&] { live(seconds{15}); });
+  };
+  EXPECT_THAT(lines_of(Outcome::kUp), IsEmpty());
+  EXPECT_THAT(lines_of(Outcome::kDegraded), testing::AllOf(HasSubstr("WARNING"), HasSubstr("is degraded: it said so")));
+  EXPECT_THAT(lines_of(Outcome::kDegraded), IsEmpty());
+  EXPECT_THAT(lines_of(Outcome::kUp), HasSubstr("is up again."));
+  EXPECT_THAT(lines_of(Outcome::kStatus), HasSubstr("is down: it said so"));
+  EXPECT_THAT(lines_of(Outcome::kCertExpiresSoon), HasSubstr("is degraded: it said so"));
+}
+
+TEST_F(AgentTest, TellsTheProberWhichResponsesAreWorthKeeping) {
+  using probe::Keep;
+  recheck(1, seconds{1});
+  make(1, 100, seconds{5});
+  prober_.next = {Outcome::kUp, Outcome::kStatus, Outcome::kUp, Outcome::kUp};
+  live(seconds{15});
+  EXPECT_THAT(prober_.kept, ElementsAre(Keep::kIfBad, Keep::kIfBad, Keep::kIfGood, Keep::kIfBad));
 }
 
 }  // namespace

@@ -29,6 +29,23 @@ TEST(TaskGroup, CancelEndsEveryTaskAndJoinReturns) {
   EXPECT_EQ(group.size(), 0U);
 }
 
+TEST(TaskGroup, OneTaskCanBeCancelledAlone) {
+  asio::io_context io(1);
+  TaskGroup group(io.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  group.spawn("stays", sleep_for(std::chrono::hours{1}));
+  const auto wanted = group.spawn("goes", sleep_for(std::chrono::hours{1}));
+  EXPECT_NE(wanted, group.spawn("stays", sleep_for(std::chrono::hours{1})));
+  group.cancel(wanted);
+  group.cancel(wanted + 100);
+  while (io.poll() > 0) {
+  }
+  EXPECT_EQ(group.size(), 2U);
+  group.cancel(wanted);  // it has ended
+  group.cancel();
+  io.run();
+  EXPECT_EQ(group.size(), 0U);
+}
+
 TEST(TaskGroup, ReportsTheTaskThatDiedOfAnException) {
   asio::io_context io(1);
   std::string dead;

@@ -1,25 +1,22 @@
-#include "agent/agent.h"
+#include "agent/polling_agent.h"
 
-#include <deque>
-#include <utility>
+#include <algorithm>
 
 #include <boost/asio/error.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 
 #include "agent/row.h"
-#include "agent/schedule.h"
-#include "async/event.h"
-#include "async/task_group.h"
 #include "common/log.h"
 #include "common/text.h"
 
 namespace monitor::agent {
-namespace {
 
 namespace asio = boost::asio;
 namespace log = common::log;
+
 using common::Verdict;
+
+namespace {
 
 /// Above this interval the last run is remembered across restarts (DESIGN: "Slot").
 constexpr std::chrono::minutes kRememberAbove{5};
@@ -28,69 +25,43 @@ constexpr std::chrono::seconds kLongestWait{1};
 /// A turn that comes this much too late means that the process stood still (stopped, suspended, starved of CPU).
 constexpr std::chrono::seconds kStall{2};
 
-struct Member {
-  std::string label;
-  std::shared_ptr<const probe::Check> check;
-  storage::DefinitionId definition = 0;
-  Verdict last = Verdict::kUnknown;
-  bool seen = false;
-  bool down = false;  ///< the last verdict other than unknown
-};
+}  // namespace
 
-class PollingAgent final : public Agent {
- public:
-  PollingAgent(asio::any_io_executor io, const Options& options, std::size_t max_running, probe::Prober& prober,
-               storage::Store& store, const async::Clock& clock)
-      : options_(options),
-        max_running_(max_running),
-        prober_(prober),
-        store_(store),
-        clock_(clock),
-        wake_(io),
-        workers_(io, [this](const std::string&, std::exception_ptr failure) {
-          // Nothing a check does may throw; if it does, that is a bug, and run() ends with it.
-          failure_ = std::move(failure);
-          wake_.notify();
-        }) {}
-
-  asio::awaitable<void> start() override;
-  common::SteadyTime step() override;
-  asio::awaitable<void> run() override;
-  void stop() override {
-    stopping_ = true;
-    wake_.notify();
+void say(const Member& member, Notice notice, const std::string& reason) {
+  switch (notice) {
+    case Notice::kNone:
+      break;
+    case Notice::kUp:
+      log::warning("{} is up again.", member.label);
+      break;
+    case Notice::kDegraded:
+      log::warning("{} is degraded: {}", member.label, reason);
+      break;
+    case Notice::kDown:
+      log::warning("{} is down: {}", member.label, reason);
+      break;
+    case Notice::kUnjudged:
+      log::warning("{} could not be judged: {}", member.label, reason);
+      break;
+    case Notice::kUnconfirmed:
+      log::info("{} was down, which a re-check did not confirm.", member.label);
+      break;
   }
-  void cut() override { workers_.cancel(); }
-  void close_books() override;
-  Health health() const override;
+}
 
- private:
-  asio::awaitable<Schedule> prepare();
-  void say_what_runs() const;
-  void account_for_missed();
-  asio::awaitable<void> work();
-  asio::awaitable<void> run_slot(Slot slot);
-  void skip(const MissedSlots& missed);
-  void judge_change(Member& member, const probe::Observation& seen);
-
-  Options options_;
-  std::size_t max_running_;
-  probe::Prober& prober_;
-  storage::Store& store_;
-  const async::Clock& clock_;
-  async::Event wake_;
-  async::TaskGroup workers_;
-  std::optional<Schedule> schedule_;
-  std::vector<Member> members_;
-  std::deque<Slot> waiting_;
-  std::vector<Slot> ready_;
-  std::vector<MissedSlots> missed_;
-  common::SteadyTime expected_{};  ///< when the next step should come
-  std::exception_ptr failure_;
-  bool stopping_ = false;
-  bool exhausted_ = false;
-  std::uint64_t checks_ = 0, skipped_ = 0, steps_ = 0;
-};
+PollingAgent::PollingAgent(asio::any_io_executor io, const Options& options, std::size_t max_running,
+                           probe::Prober& prober, storage::Store& store, const async::Clock& clock)
+    : options_(options),
+      max_running_(max_running),
+      prober_(prober),
+      store_(store),
+      clock_(clock),
+      wake_(io),
+      workers_(io, [this](const std::string&, std::exception_ptr failure) {
+        // Nothing a check does may throw; if it does, that is a bug, and run() ends with it.
+        failure_ = std::move(failure);
+        wake_.notify();
+      }) {}
 
 asio::awaitable<Schedule> PollingAgent::prepare() {
   std::vector<storage::Definition> definitions;
@@ -140,22 +111,51 @@ common::SteadyTime PollingAgent::step() {
   const auto now = clock_.steady();
   ready_.clear();
   missed_.clear();
-  schedule_->take_due(now, now - expected_ > kStall, ready_, missed_);
+  const bool stalled = now - expected_ > kStall;
+  if (stalled) rechecks_.clear();
+  schedule_->take_due(now, stalled, ready_, missed_);
   account_for_missed();
-  for (const auto& slot : ready_) {
-    waiting_.push_back(slot);
-    if (workers_.size() < max_running_) workers_.spawn("check", work());
-  }
-  expected_ = std::min(schedule_->next_due().value_or(common::SteadyTime::max()), now + kLongestWait);
+  for (const auto& slot : ready_) take(slot);
+  start_rechecks(now);
+  expected_ = std::min({schedule_->next_due().value_or(common::SteadyTime::max()),
+                        rechecks_.next_due().value_or(common::SteadyTime::max()), now + kLongestWait});
   return expected_;
+}
+
+void PollingAgent::take(const Slot& slot) {
+  rechecks_.give_way(slot.service);
+  Member& member = members_[slot.service];
+  if (member.recheck == 0) {
+    enqueue(slot);
+    return;
+  }
+  member.held = slot;
+  workers_.cancel(member.recheck);
+}
+
+void PollingAgent::enqueue(const Slot& slot) {
+  waiting_.push_back(slot);
+  if (workers_.size() < max_running_) {
+    workers_.spawn("check", work());
+  } else {
+    cancel_rechecks(waiting_.size());
+  }
+}
+
+void PollingAgent::stop() {
+  stopping_ = true;
+  rechecks_.clear();
+  cancel_rechecks(rechecking_.size());
+  wake_.notify();
 }
 
 asio::awaitable<void> PollingAgent::run() {
   if (!schedule_) co_await start();
   while (!stopping_ && !failure_) {
     const auto until = step();
-    co_await wake_.wait_until(until);  // a notice before that is the stop
+    co_await wake_.wait_until(until);  // a notice before that is the stop, or a re-check that is due sooner
   }
+  stopping_ = true;
   if (failure_) workers_.cancel();
   const auto now = clock_.steady();
   for (const auto& slot : std::exchange(waiting_, {})) {
@@ -219,14 +219,19 @@ asio::awaitable<void> PollingAgent::work() {
 
 asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   Member& member = members_[slot.service];
+  const auto& spec = spec_of(slot.service);
   const auto lateness = std::chrono::duration_cast<common::Micros>(clock_.steady() - slot.due);
-  auto seen = co_await prober_.probe(member.check);
-  judge_change(member, seen);
+  auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
+  const auto ended = clock_.steady();
+  const Verdict verdict = common::verdict_of(seen.outcome);
+  const bool again = followed(spec.recheck, 0, verdict) && !stopping_;
+  say(member, member.history.slot(verdict, again), seen.reason);
   log::debug("{}: {} after {:.1f} ms{}{}", member.label, common::name_of(seen.outcome),
              std::chrono::duration<double, std::milli>(seen.total).count(), seen.reason.empty() ? "" : ": ",
              seen.reason);
   co_await store_.append(to_result(std::move(seen), member.definition, std::max(lateness, common::Micros{0})));
   ++checks_;
+  if (again) plan_next({slot.service, 1}, ended);
 }
 
 void PollingAgent::skip(const MissedSlots& missed) {
@@ -241,26 +246,13 @@ void PollingAgent::skip(const MissedSlots& missed) {
                                  missed.count, missed.reason});
 }
 
-void PollingAgent::judge_change(Member& member, const probe::Observation& seen) {
-  const Verdict verdict = common::verdict_of(seen.outcome);
-  const bool was_unknown = member.seen && member.last == Verdict::kUnknown;
-  member.last = verdict;
-  member.seen = true;
-  if (verdict == Verdict::kUnknown) {
-    if (!was_unknown) log::warning("{} could not be judged: {}", member.label, seen.reason);
-    return;
-  }
-  // What was unknown in between does not make a service that stays down go down twice.
-  if (verdict == Verdict::kDown && !member.down) log::warning("{} is down: {}", member.label, seen.reason);
-  if (verdict != Verdict::kDown && member.down) log::warning("{} is up again.", member.label);
-  member.down = verdict == Verdict::kDown;
-}
-
 Health PollingAgent::health() const {
-  Health health{.checks = checks_, .skipped = skipped_, .steps = steps_, .running = workers_.size()};
+  Health health{
+      .checks = checks_, .rechecks = rechecked_, .skipped = skipped_, .steps = steps_, .running = workers_.size()};
   for (const auto& member : members_) {
-    if (!member.seen) continue;
-    switch (member.last) {
+    const auto last = member.history.last();
+    if (!last) continue;
+    switch (*last) {
       case Verdict::kUp:
         ++health.up;
         break;
@@ -277,8 +269,6 @@ Health PollingAgent::health() const {
   }
   return health;
 }
-
-}  // namespace
 
 std::unique_ptr<Agent> Agent::create(asio::any_io_executor io, const Options& options, std::size_t max_running,
                                      probe::Prober& prober, storage::Store& store, const async::Clock& clock) {

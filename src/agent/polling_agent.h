@@ -1,0 +1,85 @@
+// The agent: what is due goes to a pool of coroutines, and what they saw to the store. io thread only.
+#pragma once
+
+#include <deque>
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/agent.h"
+#include "agent/history.h"
+#include "agent/recheck.h"
+#include "agent/schedule.h"
+#include "async/event.h"
+#include "async/task_group.h"
+
+namespace monitor::agent {
+
+/// A service as the agent knows it.
+struct Member {
+  std::string label;
+  std::shared_ptr<const probe::Check> check;
+  storage::DefinitionId definition = 0;
+  History history{};
+  std::uint64_t recheck = 0;   ///< the task of the re-check that runs; 0: none
+  std::optional<Slot> held{};  ///< came while that ran, and begins when it has ended
+};
+
+/// One line for what there is to say.
+void say(const Member& member, Notice notice, const std::string& reason);
+
+class PollingAgent final : public Agent {
+ public:
+  PollingAgent(boost::asio::any_io_executor io, const Options& options, std::size_t max_running, probe::Prober& prober,
+               storage::Store& store, const async::Clock& clock);
+
+  boost::asio::awaitable<void> start() override;
+  common::SteadyTime step() override;
+  boost::asio::awaitable<void> run() override;
+  void stop() override;
+  void cut() override { workers_.cancel(); }
+  void close_books() override;
+  Health health() const override;
+
+ private:
+  boost::asio::awaitable<Schedule> prepare();
+  void say_what_runs() const;
+  void account_for_missed();
+  boost::asio::awaitable<void> work();
+  boost::asio::awaitable<void> run_slot(Slot slot);
+  void take(const Slot& slot);
+  void enqueue(const Slot& slot);
+  void start_rechecks(common::SteadyTime now);
+  boost::asio::awaitable<void> confirm(Recheck recheck);
+  boost::asio::awaitable<void> run_recheck(Recheck recheck);
+  void recheck_ended(std::size_t service);
+  void plan_next(const Recheck& next, common::SteadyTime ended);
+  void cancel_rechecks(std::size_t count);
+  void skip(const MissedSlots& missed);
+  const probe::Spec& spec_of(std::size_t service) const { return options_.services[service].spec(); }
+
+  Options options_;
+  std::size_t max_running_;
+  probe::Prober& prober_;
+  storage::Store& store_;
+  const async::Clock& clock_;
+  async::Event wake_;
+  async::TaskGroup workers_;
+  std::optional<Schedule> schedule_;
+  std::vector<Member> members_;
+  std::deque<Slot> waiting_;
+  std::vector<Slot> ready_;
+  std::vector<MissedSlots> missed_;
+  Rechecks rechecks_;
+  std::vector<Recheck> due_rechecks_;
+  std::vector<std::size_t> rechecking_;  ///< services whose re-check runs
+  common::SteadyTime expected_{};        ///< when the next step should come
+  std::exception_ptr failure_;
+  bool stopping_ = false;
+  bool exhausted_ = false;
+  std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0;
+};
+
+}  // namespace monitor::agent

@@ -1,0 +1,81 @@
+// The agent's checks that confirm a failure. They go where there is room, and make room for slots.
+#include <algorithm>
+
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "agent/polling_agent.h"
+#include "agent/row.h"
+
+namespace monitor::agent {
+
+namespace asio = boost::asio;
+
+using common::Verdict;
+
+void PollingAgent::plan_next(const Recheck& next, common::SteadyTime ended) {
+  if (stopping_ || members_[next.service].held) return;
+  const auto due = ended + spec_of(next.service).recheck.every;
+  rechecks_.plan(next, due);
+  if (due < expected_) wake_.notify();
+}
+
+void PollingAgent::start_rechecks(common::SteadyTime now) {
+  due_rechecks_.clear();
+  rechecks_.take_due(now, due_rechecks_);
+  for (const auto& due : due_rechecks_) {
+    if (workers_.size() >= max_running_ || !waiting_.empty()) {
+      // Slots come first; there may be room later.
+      rechecks_.plan(due, now + std::max(std::chrono::seconds{1}, spec_of(due.service).recheck.every));
+      continue;
+    }
+    rechecking_.push_back(due.service);
+    members_[due.service].recheck = workers_.spawn("re-check", confirm(due));
+  }
+}
+
+asio::awaitable<void> PollingAgent::confirm(Recheck recheck) {
+  try {
+    co_await run_recheck(recheck);
+  } catch (const boost::system::system_error& error) {
+    // Cut, as a slot came or the agent stops: of that there is nothing to store.
+    if (error.code() != asio::error::operation_aborted) throw;
+  }
+  recheck_ended(recheck.service);
+}
+
+asio::awaitable<void> PollingAgent::run_recheck(Recheck recheck) {
+  Member& member = members_[recheck.service];
+  const auto& spec = spec_of(recheck.service);
+  auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
+  const auto ended = clock_.steady();
+  const Verdict verdict = common::verdict_of(seen.outcome);
+  const bool again = followed(spec.recheck, recheck.attempt, verdict);
+  say(member, member.history.recheck(verdict, !again), seen.reason);
+  co_await store_.append(to_result(std::move(seen), member.definition, common::Micros{0}, recheck.attempt));
+  ++rechecked_;
+  if (again) plan_next({recheck.service, static_cast<std::uint16_t>(recheck.attempt + 1)}, ended);
+}
+
+void PollingAgent::recheck_ended(std::size_t service) {
+  Member& member = members_[service];
+  member.recheck = 0;
+  std::erase(rechecking_, service);
+  if (const auto slot = std::exchange(member.held, std::nullopt)) {
+    if (stopping_) {
+      skip({slot->service, slot->due, slot->due, 1, storage::SkipReason::kStopping});
+    } else {
+      waiting_.push_back(*slot);
+    }
+  }
+  // The task that ends here is still counted: its place is free.
+  if (!stopping_ && !waiting_.empty() && workers_.size() <= max_running_) workers_.spawn("check", work());
+}
+
+/// Those that began first.
+void PollingAgent::cancel_rechecks(std::size_t count) {
+  for (std::size_t i = 0; i < std::min(count, rechecking_.size()); ++i)
+    workers_.cancel(members_[rechecking_[i]].recheck);
+}
+
+}  // namespace monitor::agent
