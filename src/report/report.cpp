@@ -40,8 +40,12 @@ std::vector<ServiceReport> summarize(const Options& options) {
   const auto to = options.now + kAhead;
   reader.for_each_result(from, to, std::nullopt, [&](const storage::ReportRow& row) {
     const auto found = by_definition.find(row.definition->id);
-    if (found == by_definition.end() || row.attempt > 0) return;
+    if (found == by_definition.end()) return;
     found->second->seen = true;
+    if (row.attempt > 0) {
+      found->second->summary.add_recheck();
+      return;
+    }
     const auto reason = storage::reason_text(row);
     found->second->summary.add(
         {row.requested_at, static_cast<std::uint8_t>(row.outcome), row.status.has_value(), row.total, reason});

@@ -17,6 +17,7 @@ struct ServiceReport {
   std::int64_t checks = 0;
   std::int64_t up = 0, degraded = 0, down = 0, unknown = 0;  ///< add up to `checks`
   std::int64_t skipped = 0;                                  ///< slots that did not run
+  std::int64_t rechecks = 0;             ///< checks that only confirmed another, or not; in no other figure
   std::optional<double> up_percent;      ///< up and degraded among the checks whose verdict is known
   std::optional<double> p50_ms, p95_ms;  ///< total time of the checks that had an HTTP response
   std::string last_outcome;              ///< empty: no check in the window

@@ -24,6 +24,7 @@ struct Sample {
 class Summary {
  public:
   void add(const Sample& sample);
+  void add_recheck() { ++report_.rechecks; }
   void add_skipped(std::int64_t slots) { report_.skipped += slots; }
   ServiceReport finish(std::string service);
 

@@ -45,6 +45,17 @@ TEST(Summary, TheLastOutcomeIsTheNewestNotTheLastRead) {
   EXPECT_EQ(report.last_reason, "why");
 }
 
+TEST(Summary, RechecksAreCountedApart) {
+  Summary summary;
+  summary.add(sample(Outcome::kStatus, 5, 1));
+  summary.add_recheck();
+  summary.add_recheck();
+  const auto report = summary.finish("a");
+  EXPECT_EQ(report.checks, 1);
+  EXPECT_EQ(report.rechecks, 2);
+  EXPECT_EQ(report.up_percent, 0.0);
+}
+
 TEST(Summary, WithoutACheckThereIsNoPercentage) {
   Summary summary;
   summary.add_skipped(3);
