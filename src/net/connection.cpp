@@ -78,6 +78,7 @@ void Connection::set_deadline(SteadyTime deadline) {
 }
 
 asio::awaitable<std::optional<Failure>> Connection::connect(SharedAddresses addresses, std::uint16_t port) {
+  core_->close();
   if (addresses->size() == 1) co_return co_await connect_alone(addresses->front(), port);
   auto result = co_await race(core_->socket.get_executor(), interleave(*addresses), port, deadline_);
   if (!result.socket) co_return std::move(result.failure);

@@ -1,15 +1,14 @@
 #include "net/connection_pool.h"
 
-#include <algorithm>
-#include <ranges>
+#include <utility>
 
 namespace monitor::net {
 
 using std::chrono::steady_clock;
 
-ConnectionPool::ConnectionPool(boost::asio::any_io_executor io, std::size_t max_connections,
+ConnectionPool::ConnectionPool(const boost::asio::any_io_executor& io, std::size_t max_connections,
                                std::chrono::milliseconds max_idle)
-    : max_connections_(max_connections), max_idle_(max_idle), timer_(std::move(io)) {}
+    : max_connections_(max_connections), max_idle_(max_idle), timer_(io) {}
 
 ConnectionPool::~ConnectionPool() {
   *alive_ = false;

@@ -22,7 +22,7 @@ class ConnectionPool {
   static constexpr std::chrono::seconds kMaxIdle{90};
 
   /// `max_connections`: over all keys (net::Options::max_idle).
-  ConnectionPool(boost::asio::any_io_executor io, std::size_t max_connections,
+  ConnectionPool(const boost::asio::any_io_executor& io, std::size_t max_connections,
                  std::chrono::milliseconds max_idle = kMaxIdle);
   ~ConnectionPool();
   ConnectionPool(const ConnectionPool&) = delete;

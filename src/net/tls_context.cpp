@@ -109,7 +109,9 @@ std::shared_ptr<SSL_CTX> make_context(const TlsOptions& options) {
   ::SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(kAlpn.data()), kAlpn.size());
   // A server that sends handshake records without end gets the loop back to us after each of them.
   ::SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
-  ::SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Without its buffers a connection that waits, or idles, is 34 kB smaller.
+  ::SSL_CTX_set_mode(context,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   return made;
 }
 
