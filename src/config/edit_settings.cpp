@@ -76,14 +76,25 @@ bool same_key(const std::vector<std::string>& parts, std::size_t depth, std::str
   return std::ranges::equal(parts[depth], key, {}, low, low);
 }
 
+/// `[…]` or `{…}`, but for the keys of which a text may look so.
+bool is_structure(std::string_view path, std::string_view typed) {
+  if (path == "body" || path == "connect_to" || path == "resolver") return false;
+  return (typed.starts_with('[') && typed.ends_with(']')) || (typed.starts_with('{') && typed.ends_with('}'));
+}
+
 /// The value as JSON: what is typed as a list or a mapping, or else a scalar.
 std::string value_json(std::string_view path, std::string_view typed) {
-  if (typed.starts_with('[') || typed.starts_with('{')) {
+  if (is_structure(path, typed)) {
     // YAML's flow form holds JSON, but for pairs of escapes. It is read as an item of a list, so that nobody takes a
     // mapping at the beginning for a file of JSON.
     Tree tree(fmt::format("- {}", typed));
     Faults faults;
-    if (!read_tree(tree, faults) || !faults.empty()) refuse(path, faults.lines(std::vector<std::string>{}));
+    if (!read_tree(tree, faults) || !faults.empty()) {
+      refuse(path,
+             fmt::format("this is no list and no mapping, as its brackets say ({}); a text in brackets is written in a "
+                         "list, as in ['[a-z]']",
+                         faults.all().front().sentence));
+    }
     const auto value = Tree::first(Tree::kRoot);
     if (tree.after(value) != tree.after(Tree::kRoot)) refuse(path, "write one list or one mapping");
     return json_of(tree, value);

@@ -140,13 +140,15 @@ class WayReader : private SpecFields {
   void read_resolver(Index value) {
     auto text = used_text(value);
     if (!text) return;
-    const auto place = place_of(*text);
-    const bool bare = is_address(*text) || (place.port == 0 && text->ends_with(']') && is_address(place.host));
-    if (!bare && (place.port == 0 || !is_address(place.host))) {
+    const auto inner = text->starts_with('[') && text->ends_with(']') ? text->substr(1, text->size() - 2) : *text;
+    const auto place = is_address(inner) ? probe::HostPort{inner, 53} : place_of(*text);
+    if (place.port == 0 || !is_address(place.host)) {
       return fault(value,
                    "resolver must be the address of a name server, such as 127.0.0.1, 127.0.0.1:5353 or [::1]:53");
     }
-    spec().resolver = std::move(*text);
+    const bool v4 = place.host.find(':') == std::string::npos;
+    spec().resolver =
+        v4 ? fmt::format("{}:{}", place.host, place.port) : fmt::format("[{}]:{}", place.host, place.port);
   }
 
   void read_proxy(Index value) {

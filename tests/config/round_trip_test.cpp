@@ -5,6 +5,7 @@
 
 #include "config/config_files.h"
 #include "config/document.h"
+#include "config/edit_settings.h"
 #include "config/writer.h"
 #include "support/temp_dir.h"
 
@@ -26,9 +27,9 @@ std::string everything(const Document& document) {
       text(document.local_max_size), text(document.remote_retention), text(document.stop_grace));
   out += text(document.dns_cache) + '\n';
   for (const auto& service : document.services) {
-    out += fmt::format("{} {} {} {} {} {} {} {}\n", text(service.name), text(service.url), service.method,
+    out += fmt::format("{} {} {} {} {} {} {} {} {}\n", text(service.name), text(service.url), service.method,
                        service.check_regex, text(service.regex), service.interval.count(), service.timeout.count(),
-                       service.body_limit);
+                       service.body_limit, service.settings);
   }
   return out;
 }
@@ -97,6 +98,36 @@ class Random {
   }
   std::optional<bool> maybe_boolean() { return coin() ? std::optional<bool>(coin()) : std::nullopt; }
 
+  /// Any of them fits any other, and any service.
+  void add_setting(probe::Service& service) {
+    struct Setting {
+      const char* path;
+      std::vector<std::string> values;
+    };
+    static const std::vector<Setting> kSettings{
+        {"headers.X-Any", {"yes", "1.0", "'a'", "a: b #c", "żółć", "- x", "~", "\"\\", "{file: 'a b'}", "null"}},
+        {"headers.123", {"0x1f", "true", "2s"}},
+        {"headers.!#$%&*+.^_`|~", {"a", " "}},
+        {"body", {"a\nb\n", "{\"a\": [1, 2]}", "\t", "yes", " a ", "😀\u0085", "0", "---"}},
+        {"auth.basic", {"{user: u, password: '0123'}", "{user: '', password_file: x/y}"}},
+        {"redirects.max", {"1", "20"}},
+        {"family", {"any"}},
+        {"resolver", {"127.0.0.1", "[::1]:53"}},
+        {"connection", {"fresh", "reuse"}},
+        {"compression", {"true", "false"}},
+        {"expect.status", {"200", "2xx", "[2xx, 301-303, 404]"}},
+        {"expect.headers", {"{Content-Type: '^text/html', X: true, Y: [a, 'b: #']}"}},
+        {"expect.headers_not", {"{}", "{Server: true}"}},
+        {"expect.max_time", {"2", "2.50", "500ms", "2s"}},
+        {"expect.max_phase", {"{dns: 100ms, transfer: 1}"}},
+        {"evidence", {"none", "{bytes: 4 KiB, redact: ['a b', c]}", "{bytes: 0}", "{redact: []}"}},
+        {"recheck", {"{times: 2, every: 5}"}},
+    };
+    const auto& setting = kSettings[below(kSettings.size())];
+    const auto& value = setting.values[below(setting.values.size())];
+    set(service, setting.path, value);
+  }
+
   probe::Service service(std::size_t number) {
     probe::Service out;
     if (coin()) out.name = fmt::format("n{} {}", number, one_of("yes", "ż #", "a: b", "'", "\"x\"", "- ", "~"));
@@ -108,6 +139,7 @@ class Random {
     out.interval = std::chrono::seconds{5 + below(296)};
     out.timeout = std::chrono::seconds{1 + below(300)};
     if (coin()) out.body_limit = 1024 + below(1U << 20);
+    for (std::size_t i = below(4); i > 0; --i) add_setting(out);
     return out;
   }
 
