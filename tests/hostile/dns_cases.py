@@ -52,7 +52,7 @@ answers(2, "SERVFAIL", FAILURE, lambda question: question.answer(code=SERVFAIL))
 answers(3, "REFUSED", FAILURE, lambda question: question.answer(code=REFUSED))
 case(4, "no reply", TIMEOUT, slow=True)(lambda *_: [])
 case(5, "late reply", UP)(lambda question, _: [(0.9, question.addresses("127.0.0.1"))])
-case(5, "reply after the timeout", TIMEOUT, slow=True)(lambda question, _: [(4, question.addresses("127.0.0.1"))])
+case(5, "reply after the timeout", TIMEOUT, slow=True)(lambda question, _: [(4, question.addresses("127.0.0.1", ttl=0))])
 answers(6, "cut, TCP refused", (*FAILURE, *TIMEOUT), lambda question: question.answer(cut=True), port="dns_udp")
 
 

@@ -114,11 +114,10 @@ class NameServer:
         with sock:
             sock.settimeout(20)
             try:
-                size = struct.unpack(">H", sock.recv(2, socket.MSG_WAITALL))[0]
-                question = Question(sock.recv(size, socket.MSG_WAITALL), self)
-                for pause, answer in self.behave(question, True):
-                    time.sleep(pause)
-                    sock.sendall(struct.pack(">H", len(answer)) + answer)
-                sock.recv(1)
+                while size := sock.recv(2, socket.MSG_WAITALL):
+                    question = Question(sock.recv(struct.unpack(">H", size)[0], socket.MSG_WAITALL), self)
+                    for pause, answer in self.behave(question, True):
+                        time.sleep(pause)
+                        sock.sendall(struct.pack(">H", len(answer)) + answer)
             except (OSError, struct.error):
                 pass

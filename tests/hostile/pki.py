@@ -5,6 +5,7 @@ import ipaddress
 import pathlib
 import ssl
 import subprocess
+import threading
 
 
 def der(tag, *parts):
@@ -103,6 +104,7 @@ class Pki:
         self.ca_file = self.folder / "ca.pem"
         self.ca_file.write_text(self.ca.pem)
         self.identities = {}
+        self.contexts, self.lock = {}, threading.Lock()
         self.identity("good", ["IP:127.0.0.1", "DNS:good.test"])
 
     @functools.cache
@@ -146,7 +148,7 @@ class Pki:
         return str(self.folder / f"{label}.pem"), self.identities[label].key.path
 
     def server(self, label, **options):
-        """A server's context for what was presented as `label`."""
+        """A server's context of its own for what was presented as `label`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # That weak keys and old versions can be served at all.
         context.set_ciphers(options.get("ciphers", "ALL:@SECLEVEL=0"))
@@ -154,3 +156,11 @@ class Pki:
         context.maximum_version = options.get("newest", ssl.TLSVersion.TLSv1_3)
         context.load_cert_chain(*self.files(label))
         return context
+
+    def shared(self, label, **options):
+        """A context that is not to be changed; making one is slow beside a handshake."""
+        with self.lock:
+            key = (label, *sorted(options.items()))
+            if key not in self.contexts:
+                self.contexts[key] = self.server(label, **options)
+            return self.contexts[key]

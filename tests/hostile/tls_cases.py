@@ -58,7 +58,7 @@ def session(number, name, label, expect, reply=ok(), verify=told, **more):
 
     @case(number, name, expect, verify=verify, **more)
     def _(peer):
-        peer.tls(peer.bed.pki.server(label, **options))
+        peer.tls(peer.bed.pki.shared(label, **options))
         peer.answer(reply)
 
 
@@ -161,7 +161,7 @@ session(22, "chain of 1 MiB", "large-chain", HANDSHAKE, verify=None)
 def old_version(number, name, version):
     @case(number, name, HANDSHAKE)
     def _(peer):
-        peer.tls(peer.bed.pki.server("good", oldest=version, newest=version))
+        peer.tls(peer.bed.pki.shared("good", oldest=version, newest=version))
         peer.answer(ok())
 
 
@@ -193,7 +193,7 @@ def says(words):
     return verify
 
 
-def chosen(number, name, version, cipher, words="wrong cipher returned"):
+def chosen(number, name, version, cipher, words="unknown cipher returned"):
     """A server that picks what was not offered."""
 
     @case(number, name, HANDSHAKE, verify=says(words))
@@ -207,12 +207,12 @@ chosen(23, "SSL 3.0 only", 0x0300, 0x002F, "unsupported protocol")
 chosen(24, "RC4", 0x0303, 0x0005)
 chosen(24, "3DES", 0x0303, 0x000A)
 chosen(24, "export", 0x0303, 0x0003)
-chosen(24, "NULL", 0x0303, 0x0001)
+chosen(24, "NULL", 0x0303, 0x0001, "wrong cipher returned")
 
 
 @case(24, "NULL ciphers only", HANDSHAKE)
 def _(peer):
-    peer.tls(peer.bed.pki.server("rsa", ciphers="eNULL:@SECLEVEL=0", newest=V12))
+    peer.tls(peer.bed.pki.shared("rsa", ciphers="eNULL:@SECLEVEL=0", newest=V12))
 
 
 @case(25, "DH of 512 bits", HANDSHAKE, verify=says("dh key too small"))
@@ -312,7 +312,7 @@ def _(peer):
 def stalled(number, name, newest, part):
     @case(number, name, STALLED, slow=True)
     def _(peer):
-        flight = Handshake(peer, peer.bed.pki.server("good", newest=newest)).flight()
+        flight = Handshake(peer, peer.bed.pki.shared("good", newest=newest)).flight()
         peer.send(part(flight))
         peer.hold()
 
@@ -327,7 +327,7 @@ stalled(29, "1.2, before Finished", V12, lambda flight: flight)
 
 @case(29, "handshake drop by drop", STALLED, slow=True)
 def _(peer):
-    peer.drip(Handshake(peer, peer.bed.pki.server("good")).flight(), 0.05)
+    peer.drip(Handshake(peer, peer.bed.pki.shared("good")).flight(), 0.05)
 
 
 def garbage(number, name, data, expect=HANDSHAKE):
@@ -349,7 +349,7 @@ garbage(30, "message longer than it may be", record(22, b"\x02\xff\xff\xff" + b"
 
 @case(30, "segments of one byte", UP)
 def _(peer):
-    Handshake(peer, peer.bed.pki.server("good")).finish(lambda data: peer.drip(data, 0))
+    Handshake(peer, peer.bed.pki.shared("good")).finish(lambda data: peer.drip(data, 0))
 
 
 def fragments(data):
@@ -366,19 +366,19 @@ def fragments(data):
 
 @case(30, "records of one byte", UP)
 def _(peer):
-    handshake = Handshake(peer, peer.bed.pki.server("good", newest=V12))
+    handshake = Handshake(peer, peer.bed.pki.shared("good", newest=V12))
     peer.send(fragments(handshake.flight()))
     handshake.finish(peer.send)
 
 
 @case(30, "closed inside the handshake", (*HANDSHAKE, "connection_reset"))
 def _(peer):
-    peer.send(Handshake(peer, peer.bed.pki.server("good")).flight()[:200])
+    peer.send(Handshake(peer, peer.bed.pki.shared("good")).flight()[:200])
 
 
 @case(30, "reset inside the handshake", (*HANDSHAKE, "connection_reset"))
 def _(peer):
-    peer.send(Handshake(peer, peer.bed.pki.server("good")).flight()[:200])
+    peer.send(Handshake(peer, peer.bed.pki.shared("good")).flight()[:200])
     peer.reset()
 
 
@@ -392,7 +392,7 @@ session(31, "closed inside the body", "good", ("truncated",), head(b"Content-Len
 
 @case(31, "ended politely without a length", UP, status=200)
 def _(peer):
-    peer.tls(peer.bed.pki.server("good"))
+    peer.tls(peer.bed.pki.shared("good"))
     peer.answer(head() + b"hello")
     peer.sock.settimeout(1)
     peer.sock.unwrap()
