@@ -7,6 +7,25 @@ namespace {
 
 using std::chrono::seconds;
 
+TEST(ShortDuration, IsReadToTheMillisecond) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(parse_short_duration("500ms"), 500ms);
+  EXPECT_EQ(parse_short_duration("2s"), 2s);
+  EXPECT_EQ(parse_short_duration("1.5s"), 1500ms);
+  EXPECT_EQ(parse_short_duration("0.001"), 1ms);
+  EXPECT_EQ(parse_short_duration("2"), 2s);
+  EXPECT_EQ(parse_short_duration("1.5m"), 90s);
+  EXPECT_EQ(parse_short_duration("3600"), 3600s);
+  EXPECT_EQ(parse_short_duration("0"), 0s);
+}
+
+TEST(ShortDuration, IsRefusedWhereItIsNone) {
+  for (const auto* text : {"", "s", "ms", ".5s", "1.s", "1.5ms", "0.0005", "0.0001m", "-1s", "+1s", "1 s", "1h", "1S",
+                           "1e3", "3601", "61m", "99999999999999999999", "18446744073709551615s", "2s "}) {
+    EXPECT_EQ(parse_short_duration(text), std::nullopt) << text;
+  }
+}
+
 TEST(ParseDuration, ReadsPlainSecondsAndUnits) {
   EXPECT_EQ(parse_duration("0"), seconds{0});
   EXPECT_EQ(parse_duration("90"), seconds{90});

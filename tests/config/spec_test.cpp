@@ -296,6 +296,18 @@ TEST_F(Spec, ReadsNoFileForTheCommands) {
   EXPECT_EQ(document.services[0].settings, R"({"body_file":"none","auth":{"bearer":{"token_file":"none"}}})");
 }
 
+TEST_F(Spec, RefusesFilesThatAreTwoOfOneOrOneOfTwo) {
+  const auto error = [&](const std::string& lines) {
+    return test::error_of([&] { read(write("services:\n  - url: https://a.example/\n" + lines)); });
+  };
+  EXPECT_THAT(error("    body: a\n    body_file: b\n"), HasSubstr("config:4:5: body and body_file are both given"));
+  EXPECT_THAT(error("    auth: {basic: {user: a, password: b, password_file: c}}\n"),
+              HasSubstr("config:3:42: password and password_file are both given"));
+  EXPECT_THAT(error("    auth: {bearer: {token: b, token_file: c}}\n"), HasSubstr("token and token_file are both"));
+  EXPECT_THAT(error("    tls: {cert: a.pem}\n"), HasSubstr("config:3:11: tls has a cert but no key"));
+  EXPECT_THAT(error("    tls: {key: a.pem}\n"), HasSubstr("config:3:11: tls has a key but no cert"));
+}
+
 TEST_F(Spec, NeverSaysWhatAVariableHolds) {
   const ScopedVariable bad("MONITOR_TEST_BAD", "hunter2 \x01");
   for (const auto* lines :
