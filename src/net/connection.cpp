@@ -125,13 +125,6 @@ asio::awaitable<std::optional<Failure>> Connection::handshake(const TlsContext& 
   co_return failure;
 }
 
-asio::awaitable<std::optional<Failure>> Connection::handshake(const TlsContext& context, const Url& url,
-                                                              common::WallTime now) {
-  const auto endpoint = url.endpoint();
-  const TlsTarget target{url.host, url.literal, endpoint};
-  co_return co_await handshake(context, target, now);
-}
-
 Step Connection::read(std::span<char> into) {
   if (tls_) return tls_->read(into);
   const auto received = ::recv(core_->socket.native_handle(), into.data(), into.size(), MSG_DONTWAIT);

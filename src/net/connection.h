@@ -15,7 +15,6 @@
 #include "net/failure.h"
 #include "net/hosts_file.h"
 #include "net/tls.h"
-#include "net/url.h"
 
 namespace monitor::net {
 
@@ -25,9 +24,6 @@ class Connection {
   enum class Ready { kReady, kTimeout };
 
   explicit Connection(boost::asio::any_io_executor io);
-  Connection(boost::asio::any_io_executor io, common::SteadyTime deadline) : Connection(std::move(io)) {
-    set_deadline(deadline);
-  }
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -42,8 +38,6 @@ class Connection {
   /// On a fresh connection, or through a tunnel on one that has been used. `context` and `target` must outlive the call
   /// alone. Certificates are judged at the time `now`.
   boost::asio::awaitable<std::optional<Failure>> handshake(const TlsContext& context, const TlsTarget& target,
-                                                           common::WallTime now);
-  boost::asio::awaitable<std::optional<Failure>> handshake(const TlsContext& context, const Url& url,
                                                            common::WallTime now);
 
   /// One step without waiting; of TLS, if there was a handshake.

@@ -30,7 +30,6 @@ class TlsContext {
   /// cannot be used, and for a `server_name` that no server can have.
   TlsContext(const TlsOptions& options, TrustStore system_trust);
   TlsContext(const TlsOptions& options, const System& system);
-  explicit TlsContext(const System& system) : TlsContext(TlsOptions{}, system) {}
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 

@@ -14,6 +14,7 @@
 #include "net/connection.h"
 #include "net/connection_pool.h"
 #include "net/tls_context.h"
+#include "net/url.h"
 #include "probe/hops.h"
 #include "probe/matcher.h"
 #include "probe/response.h"
