@@ -168,6 +168,7 @@ Step TlsSession::step(int result) {
 Step TlsSession::handshake() {
   begin_step();
   const auto done = step(::SSL_connect(session_.get()));
+  received_with_data_ = wire_.received;
   if (done.status != Status::kWantRead || wire_.received <= kMaxHandshakeBytes) return done;
   library_reason_ = fmt::format("the server sent more than {}", common::format_size(kMaxHandshakeBytes));
   return {Status::kFailed, 0, false, 0};
@@ -176,10 +177,10 @@ Step TlsSession::handshake() {
 Step TlsSession::read(std::span<char> into) {
   begin_step();
   const auto done = step(::SSL_read(session_.get(), into.data(), static_cast<int>(into.size())));
-  if (done.status == Status::kDone) idle_messages_ = 0;
-  // A message without data leaves the socket as it is: only then is there no word that it has been emptied.
-  if (done.status != Status::kWantRead || wire_.drained || ++idle_messages_ <= kMaxIdleMessages) return done;
-  library_reason_ = "session tickets or key updates without end";
+  if (done.status == Status::kDone) received_with_data_ = wire_.received;
+  const bool waits = done.status == Status::kWantRead || done.status == Status::kWantWrite;
+  if (!waits || wire_.received - received_with_data_ <= kMaxIdleBytes) return done;
+  library_reason_ = "session tickets, key updates or requests to renegotiate without end";
   return {Status::kFailed, 0, false, 0};
 }
 

@@ -43,8 +43,9 @@ class TlsSession {
  public:
   /// A handshake that takes more from the server than this is given up (certificates alone: 100 KiB at most).
   static constexpr std::size_t kMaxHandshakeBytes = std::size_t{256} << 10;
-  /// So many tickets and key updates may come in a row without data between them.
-  static constexpr int kMaxIdleMessages = 1000;
+  /// So much may come without data in it (a record of data is 16 KiB at most): tickets, key updates, requests to
+  /// renegotiate, each of which costs us more than the server.
+  static constexpr std::size_t kMaxIdleBytes = std::size_t{64} << 10;
 
   /// `descriptor` must stay open for as long as the session exists. Certificates are judged at the time `now`.
   TlsSession(const TlsContext& context, int descriptor, const TlsTarget& target, common::WallTime now);
@@ -90,7 +91,7 @@ class TlsSession {
   std::shared_ptr<x509_st> own_;  ///< the server's certificate, when verification refused the chain
   std::optional<CertificateFault> fault_;
   std::string library_reason_;
-  int idle_messages_ = 0;
+  std::size_t received_with_data_ = 0;  ///< Wire::received when data, or the end of the handshake, last came
   std::unique_ptr<ssl_st, void (*)(ssl_st*)> session_;
 };
 
