@@ -3,6 +3,7 @@ import dataclasses
 import os
 import re
 import resource
+import select
 import selectors
 import socket
 import ssl
@@ -82,6 +83,11 @@ class Peer:
         """Says nothing more until the client has gone."""
         while self.sock.recv(65536):
             pass
+
+    def gone(self):
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def close(self):
         try:
