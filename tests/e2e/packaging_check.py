@@ -2,6 +2,7 @@
 
 Usage: packaging_check.py SOURCE BUILD MONITOR, which are the source folder, a finished build folder, and the program.
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -143,6 +144,43 @@ def leaves(*prefix):
         yield from leaves(*prefix, name)
 
 
+# Of the predecessor, and of the other of two ways to give one value.
+NEVER_SHOWN = {"last_checked_at", "external_database_uri_file"}
+
+
+def configuration_keys():
+    sources = [path.read_text() for path in (SOURCE / "src/config").glob("*.cpp")]
+    keys = {key for text in sources for key in re.findall(r'^\s+\{"(\w+)", &\w+::', text, re.M)}
+    assert len(keys) > 70, keys
+    return keys
+
+
+def keys_of(value):
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_of, value.values()))
+    return set().union(*map(keys_of, value)) if isinstance(value, list) else set()
+
+
+def as_service(block):
+    """The keys of one service, as a configuration."""
+    lines = block if "url:" in re.findall(r"^\w+:", block, re.M) else "url: https://example.org/\n" + block
+    return "services:\n  -\n" + "".join(f"    {line}\n" for line in lines.splitlines())
+
+
+@contextlib.contextmanager
+def examples_folder():
+    """A folder with the files that the examples name."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"token.txt": "t", "password.txt": "p", "secret.txt": "s", "request.json": "{}",
+                 "ca.pem": "-----BEGIN CERTIFICATE-----\n", "client.pem": "-----BEGIN CERTIFICATE-----\n",
+                 "client.key": "-----BEGIN PRIVATE KEY-----\n"}
+        for name, text in files.items():
+            path = pathlib.Path(folder) / name
+            path.write_text(text)
+            path.chmod(0o600)
+        yield folder
+
+
 class Documents(unittest.TestCase):
     def test_every_relative_link_leads_somewhere(self):
         for document in DOCUMENTS:
@@ -163,10 +201,33 @@ class Documents(unittest.TestCase):
 
     def test_the_configuration_page_has_every_key(self):
         page = (SOURCE / "docs/configuration.md").read_text()
-        sources = [(SOURCE / "src/config" / name).read_text() for name in ["interpret.cpp", "services.cpp"]]
-        keys = {key for text in sources for key in re.findall(r'^\s+\{"(\w+)", &\w+::', text, re.M)}
-        self.assertGreater(len(keys), 20)
-        self.assertEqual([key for key in sorted(keys) if f"`{key}`" not in page], [])
+        keys = configuration_keys()
+        self.assertEqual([key for key in sorted(keys) if not re.search(rf"`(?:[\w.]+\.)?{key}`", page)], [])
+
+    def test_each_key_has_an_example_and_the_program_takes_it(self):
+        page = (SOURCE / "docs/configuration.md").read_text()
+        shown = set()
+        for block in re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S):
+            shown |= keys_of(yaml.safe_load(block))
+            with self.subTest(block=block), examples_folder() as folder:
+                self.assert_taken(folder, block if "services:" in block else as_service(block))
+        self.assertEqual(sorted(configuration_keys() - shown - NEVER_SHOWN), [])
+
+    def test_the_example_configuration_is_taken_and_has_every_key(self):
+        text = (SOURCE / "docs/monitoring-config.example.yaml").read_text()
+        with examples_folder() as folder:
+            self.assert_taken(folder, text)
+        for key in configuration_keys() - {"last_checked_at"}:
+            self.assertRegex(text, rf"(?m)(^|[ {{])(# )?{key}:", key)
+
+    def assert_taken(self, folder, text):
+        file = pathlib.Path(folder) / "config"
+        file.write_text(text)
+        file.chmod(0o600)
+        names = ["TOKEN", "PASSWORD", "CLIENT_SECRET", "PROXY_PASSWORD", "DATABASE_PASSWORD"]
+        variables = {**os.environ, **{name: "a" for name in names}}
+        said = run(str(MONITOR), "config", "validate", "--config-path", str(file), env=variables)
+        self.assertEqual(said.returncode, 0, said.stderr + text)
 
     def test_the_data_model_page_has_every_outcome_as_the_program_has_it(self):
         page = (SOURCE / "docs/data-model.md").read_text()
