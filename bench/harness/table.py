@@ -1,5 +1,6 @@
 """What was found, against its bounds: on the terminal and in docs/benchmarks.md."""
 import json
+import os
 import subprocess
 
 BEGIN = "<!-- from here on written by make bench -->"
@@ -64,13 +65,13 @@ def show(results, micro=()):
             print(f"  {result['name']}: {text}")
 
 
-def micro(program, short):
+def micro(program, uri, short):
     """The micro benchmarks' times; one line that says why when there are none."""
     if not program.exists():
-        return [{"name": "not built: cmake --preset bench && cmake --build --preset bench", "value": None, "unit": ""}]
+        return [{"name": f"not measured: {program} is not built", "value": None, "unit": ""}]
     done = subprocess.run(
         [str(program), "--benchmark_format=json", f"--benchmark_min_time={0.05 if short else 0.5}"],
-        capture_output=True, text=True, check=False)
+        env={**os.environ, "MONITOR_BENCH_POSTGRES": uri}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         return [{"name": "failed: " + done.stderr.strip()[-300:], "value": None, "unit": ""}]
     found = []
@@ -86,7 +87,7 @@ def micro(program, short):
 
 def write(root, facts, results, micro_results):
     """Puts the results into docs/benchmarks.md, beside earlier ones of the same binary."""
-    store = root / "build" / "bench-results" / "results.json"
+    store = root / "build/bench-results/results.json"
     store.parent.mkdir(parents=True, exist_ok=True)
     kept = json.loads(store.read_text()) if store.exists() else {}
     if kept.get("facts", {}).get("binary") != facts["binary"]:
