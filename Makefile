@@ -8,6 +8,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 DEMO_SECONDS ?= 20
 POSTGRES ?=
+SHORT ?=
+ONLY ?=
 JOBS ?= $(shell nproc)
 
 CTEST = ctest --output-on-failure --no-tests=error --parallel $(JOBS)
@@ -44,6 +46,10 @@ tsan: deps build/tsan/build.ninja ## every test under ThreadSanitizer
 	cmake --build --preset tsan
 	TSAN_OPTIONS=second_deadlock_stack=1 $(CTEST) --test-dir build/tsan
 
+bench: build deps-bench build/bench/build.ninja ## the release beside its peers: SHORT=1 takes minutes, ONLY=name one scenario
+	cmake --build --preset bench --target monitor_bench
+	bench/run $(if $(filter 1,$(SHORT)),--short) $(ONLY:%=--only %)
+
 deps: deps-build deps-test ## every package that building and testing need
 
 deps-build: ## the packages to build with
@@ -52,9 +58,12 @@ deps-build: ## the packages to build with
 deps-test: ## the packages to test with; leaves no daemon running
 	@tools/install-packages postgres test
 
-.PHONY: deps-postgres
+.PHONY: bench deps-postgres deps-bench
 deps-postgres:
 	@tools/install-packages postgres
+
+deps-bench:
+	@tools/install-packages postgres bench
 
 # Ninja runs CMake again by itself when a CMakeLists.txt changes; only the presets it does not know.
 build/%/build.ninja: CMakePresets.json
