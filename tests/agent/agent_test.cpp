@@ -149,6 +149,7 @@ class AgentTest : public testing::Test {
   }
   static std::vector<int> attempts(const storage::Batch& batch) {
     std::vector<int> found;
+    found.reserve(batch.results.size());
     for (const auto& row : batch.results) found.push_back(row.attempt);
     return found;
   }
