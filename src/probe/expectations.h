@@ -48,8 +48,6 @@ class Expectations {
 
   /// Whether the body must be kept: a rule looks at it.
   bool needs_body() const { return needs_body_; }
-  /// Whether a rule looks at the connection's TLS.
-  bool needs_tls() const { return source_.expect.tls_min || source_.expect.cert_days; }
   /// The fields that must be kept for inspect(): lower case, each once.
   const std::vector<std::string>& header_names() const { return header_names_; }
   /// Bytes of the body that must be kept for evidence_text(); 0 when none is.

@@ -36,12 +36,6 @@ struct Findings {
   std::string excerpt;  ///< the beginning of the body as UTF-8
 };
 
-/// Whether there is anything to do for it: without, judge() needs no findings.
-inline bool needs_inspection(const Received& received, const Expectations& expectations) {
-  return expectations.needs_body() || !expectations.headers().empty() || !received.coding.empty() ||
-         received.excerpt != 0;
-}
-
 /// Bytes that are not UTF-8 are searched as U+FFFD; header fields as UTF-8. A body in a content coding that is broken
 /// breaks that one rule (`decode_failure`), and no other is looked at.
 Findings inspect(const Received& received, const Expectations& expectations);

@@ -28,14 +28,4 @@ struct Facts {
 /// nothing when all is well.
 Judgement judge(const Facts& facts, const Expectations& expectations);
 
-/// What there was to judge before there were Expectations.
-struct Evidence {
-  std::uint16_t status = 0;
-  bool regex_wanted = false;
-  bool regex_found = false;
-  std::uint64_t body_bytes = 0;  ///< how much was searched
-  bool capped = false;
-};
-Judgement judge(const Evidence& evidence);
-
 }  // namespace monitor::probe

@@ -3,8 +3,6 @@
 
 #include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -12,7 +10,6 @@
 
 #include "common/units.h"
 #include "probe/inspect.h"
-#include "probe/regex.h"
 
 namespace monitor::probe {
 
@@ -34,14 +31,8 @@ class Matcher {
   boost::asio::awaitable<std::optional<Findings>> inspect(Received received, SharedExpectations expectations,
                                                           common::SteadyTime until);
 
-  static bool is_little(std::size_t bytes, const Regex& regex);
-  static bool search_now(std::string_view body, std::string_view charset, const Regex& regex);
-  boost::asio::awaitable<std::optional<bool>> search(std::string body, std::string charset,
-                                                     std::shared_ptr<const Regex> regex, common::SteadyTime until);
-
  private:
   struct Job;
-  struct Inspection;
   struct Answer;
 
   boost::asio::any_io_executor io_;

@@ -88,9 +88,6 @@ TEST_F(ExpectationsTest, TheBodyIsNeededOnlyByWhatLooksAtIt) {
   EXPECT_TRUE(get({.body_not = {"a"}})->needs_body());
   EXPECT_TRUE(get({.json = {{"", Is::kExisting, ""}}})->needs_body());
   EXPECT_TRUE(get({.sha256 = std::string(64, '0')})->needs_body());
-  EXPECT_FALSE(get({})->needs_tls());
-  EXPECT_TRUE(get({.cert_days = 1})->needs_tls());
-  EXPECT_TRUE(get({.tls_min = net::TlsVersion::k12})->needs_tls());
 }
 
 TEST_F(ExpectationsTest, NamesTheFieldsToKeepOnce) {

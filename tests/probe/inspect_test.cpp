@@ -175,17 +175,5 @@ TEST(Inspect, GivesBackTheBeginningForEvidence) {
   EXPECT_EQ(look(received, {}).excerpt, received.body) << "what cannot be decoded is shown as it came";
 }
 
-TEST(Inspect, IsNeededOnlyWhereThereIsSomethingToDo) {
-  RegexPool regexes;
-  const auto needed = [&regexes](const Received& received, const Expect& expect) {
-    return needs_inspection(received, Expectations({std::nullopt, expect, {}}, regexes));
-  };
-  EXPECT_FALSE(needed({}, {}));
-  EXPECT_TRUE(needed({}, {.body = {"a"}}));
-  EXPECT_TRUE(needed({}, {.headers = {{"a", ""}}}));
-  EXPECT_TRUE(needed({.coding = "gzip"}, {}));
-  EXPECT_TRUE(needed({.excerpt = 1}, {}));
-}
-
 }  // namespace
 }  // namespace monitor::probe
