@@ -53,7 +53,8 @@ Typed of_arguments(const Arguments& arguments) {
   typed.service.method = "GET";
   typed.service = base_service(arguments.settings, std::move(typed.service));
   if (arguments.service) typed.service.url = typed.service.target = *arguments.service;
-  typed.file = arguments.settings.from ? expanded(*arguments.settings.from) : std::filesystem::path("service");
+  typed.file =
+      arguments.settings.from ? named_file("--from", *arguments.settings.from) : std::filesystem::path("service");
   typed.file = std::filesystem::absolute(typed.file);
   return typed;
 }
@@ -83,8 +84,8 @@ int status_of(common::Verdict verdict) {
 }
 
 int check(Console& console, const Arguments& arguments) {
-  const auto ready = ready_service(arguments);
   warn_of_secrets(console, arguments.settings);
+  const auto ready = ready_service(arguments);
   print_warnings(console, ready.warnings);
   const auto seen = app::check_once(ready.service, net::Options{});
   if (!seen) return app::kExitForced;

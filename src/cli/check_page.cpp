@@ -31,7 +31,8 @@ std::string_view colour_of(common::Verdict verdict) {
 
 /// To the second, in UTC.
 std::string shown_time(common::WallTime time) {
-  return common::format_time(std::chrono::floor<std::chrono::seconds>(time)).substr(0, 19) + " UTC";
+  const auto text = common::format_time(time);
+  return text.substr(0, text.find('.')) + " UTC";
 }
 
 std::string shown_days(std::int64_t days) {

@@ -24,10 +24,13 @@ void refuse_uri(std::string_view option, const std::string& typed) {
 }  // namespace
 
 std::filesystem::path config_file(const std::optional<std::string>& typed) {
-  if (!typed) return config::default_path();
-  if (typed->empty()) throw common::UsageError("--config-path is empty: leave it out, or name a file");
-  refuse_uri("--config-path", *typed);
-  return expanded(*typed);
+  return typed ? named_file("--config-path", *typed) : config::default_path();
+}
+
+std::filesystem::path named_file(std::string_view option, const std::string& typed) {
+  if (typed.empty()) throw common::UsageError(fmt::format("{} is empty: leave it out, or name a file", option));
+  refuse_uri(option, typed);
+  return expanded(typed);
 }
 
 std::string local_path(const std::string& typed) {

@@ -4,12 +4,16 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace monitor::cli {
 
 /// `typed` with a leading `~/` made the home folder, or the default path when nothing was typed. Throws
 /// common::UsageError for an empty text or a URI.
 std::filesystem::path config_file(const std::optional<std::string>& typed);
+
+/// What `option` names, with a leading `~/` made the home folder. Throws common::UsageError for an empty text or a URI.
+std::filesystem::path named_file(std::string_view option, const std::string& typed);
 
 /// The local database's path as a command is given it: a relative one made absolute, `~` and `${NAME}` at its beginning
 /// kept. Throws common::UsageError for one that no file can have.

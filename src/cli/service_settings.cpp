@@ -10,7 +10,6 @@
 #include "cli/warnings.h"
 #include "common/error.h"
 #include "config/edit_settings.h"
-#include "config/faults.h"
 
 namespace monitor::cli {
 namespace {
@@ -19,13 +18,11 @@ struct Setting {
   std::string_view path, value;
 };
 
-/// Views of `typed`.
+/// Views of `typed`. What has no `=` is not repeated: it may be a secret.
 Setting split(std::string_view typed) {
   const auto equals = typed.find('=');
   if (equals == 0 || equals == std::string_view::npos) {
-    throw common::UsageError(
-        fmt::format("--set takes PATH=VALUE, such as expect.status=2xx, not {}; an empty VALUE removes the key",
-                    config::in_quotes(typed)));
+    throw common::UsageError("--set takes PATH=VALUE, such as expect.status=2xx; an empty VALUE removes the key");
   }
   return {typed.substr(0, equals), typed.substr(equals + 1)};
 }
@@ -61,8 +58,7 @@ void add_service_settings(CLI::App& command, ServiceSettings& settings) {
 
 probe::Service base_service(const ServiceSettings& settings, probe::Service otherwise) {
   if (!settings.from) return otherwise;
-  if (settings.from->empty()) throw common::UsageError("--from is empty: leave it out, or name a file");
-  return config::read_service_file(expanded(*settings.from));
+  return config::read_service_file(named_file("--from", *settings.from));
 }
 
 void assign(const ServiceSettings& settings, probe::Service& service) {

@@ -17,8 +17,6 @@
 namespace monitor::config {
 namespace {
 
-constexpr std::string_view kWhat = "the configuration";
-
 std::string order_key(const probe::Service& service) {
   return service.url + service.method + (service.check_regex ? "True" : "False") + service.regex.value_or("None");
 }
@@ -95,7 +93,7 @@ void sort_services(Document& document) {
 }
 
 Document read(const std::filesystem::path& file) {
-  return read_text(file, read_file(file, kWhat, kMaxFileBytes).text);
+  return read_text(file, read_file(file, kConfiguration, kMaxFileBytes).text);
 }
 
 std::size_t find_service(const Document& document, const std::string& number_or_name) {
@@ -135,9 +133,9 @@ void create(const Document& document, bool force) {
 
 Document update(const std::filesystem::path& file, const std::function<void(Document&)>& change) {
   const auto real = real_file(file);
-  if (std::error_code error; !std::filesystem::exists(real, error)) read_file(file, kWhat, kMaxFileBytes);
+  if (std::error_code error; !std::filesystem::exists(real, error)) read_file(file, kConfiguration, kMaxFileBytes);
   const FileLock lock(real);
-  auto before = read_file(file, kWhat, kMaxFileBytes);
+  auto before = read_file(file, kConfiguration, kMaxFileBytes);
   auto document = read_text(file, std::move(before.text));
   change(document);
   sort_services(document);

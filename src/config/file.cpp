@@ -55,11 +55,12 @@ std::filesystem::path beside(const std::filesystem::path& file, std::string_view
 }
 
 [[noreturn]] void refuse_to_open(const std::filesystem::path& file, std::string_view what, int number) {
-  if (number == ENOENT) {
+  if (number == ENOENT && what == kConfiguration) {
     refuse(file, fmt::format("{} is not there; make it with `monitor config create`, or name another one with "
                              "--config-path",
                              what));
   }
+  if (number == ENOENT) refuse(file, fmt::format("{} is not there; name one that is", what));
   refuse(file, fmt::format("{} cannot be read: {}; give user {} the right to read it", what, common::errno_text(number),
                            ::geteuid()));
 }

@@ -18,8 +18,10 @@ struct FileText {
   bool others_may_read() const { return (status.st_mode & S_IROTH) != 0; }
 };
 
+inline constexpr std::string_view kConfiguration = "the configuration";
+
 /// Follows symbolic links. Throws common::UsageError: not there, not readable, not a regular file, larger than `limit`,
-/// owned by neither root nor this user, or writable by group or others. `what` names it: "the configuration".
+/// owned by neither root nor this user, or writable by group or others. `what` names it: kConfiguration, "the token".
 FileText read_file(const std::filesystem::path& file, std::string_view what, std::size_t limit);
 
 /// The file that `file` is or, through symbolic links, stands for.

@@ -68,7 +68,7 @@ void fill(Interpretation& in, Settings& out) {
 }  // namespace
 
 Settings load(const std::filesystem::path& file) {
-  auto read = read_file(file, "the configuration", kMaxFileBytes);
+  auto read = read_file(file, kConfiguration, kMaxFileBytes);
   const bool world = read.others_may_read();
   Tree tree(std::move(read.text));
   Faults faults;

@@ -170,7 +170,9 @@ TEST_F(CheckCommand, SaysWhereAFileIsWrong) {
   EXPECT_EQ(ended.status, kWrongUsage);
   EXPECT_EQ(ended.out, "");
   EXPECT_THAT(ended.err, StartsWith(file.string() + ":3:1: "));
-  EXPECT_EQ(run({"check", "--from", (home_ / "none").string()}).status, kWrongUsage);
+  const auto none = run({"check", "--from", (home_ / "none").string()});
+  EXPECT_EQ(none.status, kWrongUsage);
+  EXPECT_THAT(none.err, HasSubstr("/none: the service's file is not there; name one that is\n"));
 }
 
 TEST_F(CheckCommand, RefusesWrongUsageWithStatusTwo) {
