@@ -390,14 +390,15 @@ TEST_F(AgentTest, ARecheckMakesRoomForTheSlotOfAnotherService) {
 
 TEST_F(AgentTest, ARecheckWaitsForRoomWhileSlotsRun) {
   recheck(1, seconds{1});
-  make(2, 1, seconds{60});
+  make(2, 1, seconds{300});
   prober_.outcome = Outcome::kConnectRefused;
   prober_.hold = true;
   live_until([&] { return prober_.begun.size() == 1; });
   const std::string other = prober_.begun[0] == kFirst ? kSecond : kFirst;
-  prober_.held_url = other;
-  release_all();
-  live_until([&] { return prober_.begun_of(other) == 1; });
+  live(seconds{31});  // by then the other's slot waits
+  prober_.gates.front()->notify();
+  settle();
+  ASSERT_EQ(prober_.begun_of(other), 1U);
   const auto begun = prober_.begun.size();
   live(seconds{10});
   EXPECT_EQ(prober_.begun.size(), begun);
