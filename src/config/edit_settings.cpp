@@ -79,6 +79,7 @@ bool same_key(const std::vector<std::string>& parts, std::size_t depth, std::str
 /// `[…]` or `{…}`, but for the keys of which a text may look so.
 bool is_structure(std::string_view path, std::string_view typed) {
   if (path == "body" || path == "connect_to" || path == "resolver") return false;
+  if (path.starts_with("auth.") && std::ranges::count(path, '.') == 2) return false;
   return (typed.starts_with('[') && typed.ends_with(']')) || (typed.starts_with('{') && typed.ends_with('}'));
 }
 

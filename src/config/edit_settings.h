@@ -14,10 +14,10 @@ namespace monitor::config {
 
 /// Gives the key at `path` a value: `expect.status`, `headers.X-Env` (all behind `headers.` is the field's name),
 /// `tls.verify`, or one of the predecessor's keys (`interval_sec`, `regex` …). A value in `[…]` or `{…}` is a list or a
-/// mapping in YAML's flow form or JSON, any other a scalar; `body`, `connect_to` and `resolver` are always text. What
-/// was there is replaced. An empty value removes the key with all below it. Throws common::UsageError, `--set PATH:
-/// sentence`, if the path is unknown or the value breaks a rule of its own; what the keys of a service must keep
-/// together is judged when it is saved or loaded.
+/// mapping in YAML's flow form or JSON, any other a scalar; `body`, `connect_to`, `resolver` and what is in `auth` are
+/// always text. What was there is replaced. An empty value removes the key with all below it. Throws
+/// common::UsageError, `--set PATH: sentence`, if the path is unknown or the value breaks a rule of its own; what the
+/// keys of a service must keep together is judged when it is saved or loaded.
 void set(probe::Service& service, std::string_view path, std::string_view value);
 
 /// Whether the value at `path` is a secret, so that it is better not typed on a command line: a password, a token, a

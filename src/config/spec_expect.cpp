@@ -1,7 +1,6 @@
 // What a service expects of the answer.
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include <fmt/format.h>
 

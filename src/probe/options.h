@@ -133,7 +133,7 @@ struct Service {
   std::chrono::seconds interval{5};
   std::chrono::seconds timeout{15};
   std::size_t body_limit = kDefaultBodyLimit;  ///< bytes of a body that are read and matched
-  std::string settings;               ///< the keys of `extra` as typed, one JSON object; may hold secrets; empty: none
+  std::string settings;               ///< `extra` as typed: one JSON object, may hold secrets; empty when loaded to run
   std::shared_ptr<const Spec> extra;  ///< null: every default
 
   /// What phase, history and reload go by: the name, or else method + url + check_regex + regex (DESIGN: "Service").

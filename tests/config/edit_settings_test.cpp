@@ -54,6 +54,7 @@ TEST(Set, KeepsTextThatLooksLikeANumberOrABooleanWhereTextIsMeant) {
   EXPECT_EQ(settings_of({{"body", R"({"a": 1})"}}), R"({"body":"{\"a\": 1}"})");
   EXPECT_EQ(settings_of({{"connect_to", "[::1]:8443"}, {"resolver", "[::1]"}}),
             R"({"connect_to":"[::1]:8443","resolver":"[::1]"})");
+  EXPECT_EQ(settings_of({{"auth.bearer.token", "{a}"}}), R"({"auth":{"bearer":{"token":"{a}"}}})");
   EXPECT_EQ(settings_of({{"expect.body", "[a-z]+"}}), R"({"expect":{"body":"[a-z]+"}})");
   EXPECT_EQ(settings_of({{"body", "a=b, c: \"d\""}}), R"({"body":"a=b, c: \"d\""})");
 }
