@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <list>
 #include <unordered_map>
 
 #include <boost/asio/cancellation_state.hpp>
@@ -13,7 +12,7 @@
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
-#include "common/error.h"
+#include "net/lookup.h"
 
 namespace monitor::net {
 namespace {
@@ -44,18 +43,6 @@ bool belongs(const asio::ip::address& address, AddressFamily family) {
   return family == AddressFamily::kAny || address.is_v4() == (family == AddressFamily::kIpv4);
 }
 
-/// 0.0.0.0 and ::, also as IPv6 writes the former: Linux connects to itself instead.
-bool is_nowhere(const asio::ip::address& address) {
-  if (address.is_unspecified()) return true;
-  return address.is_v6() && address.to_v6() == asio::ip::make_address_v6(asio::ip::v4_mapped, {});
-}
-
-Failure explain_nowhere(const std::string& name) {
-  return {Outcome::kUnreachable, fmt::format("the name {} has the address 0.0.0.0 or ::, which is nobody's: to connect "
-                                             "to it would reach this machine itself",
-                                             name)};
-}
-
 /// Those of a name in the hosts file that are asked for; null: there is none.
 std::optional<Resolved> choose(const std::string& name, SharedAddresses listed, AddressFamily family) {
   const auto fits = [family](const auto& address) { return belongs(address, family) && !is_nowhere(address); };
@@ -67,93 +54,7 @@ std::optional<Resolved> choose(const std::string& name, SharedAddresses listed, 
   return std::nullopt;
 }
 
-Failure explain(const std::string& name, const DnsReply& reply, AddressFamily family = AddressFamily::kAny) {
-  switch (reply.status) {
-    case Status::kNoSuchName:
-      return {Outcome::kDnsNxdomain, fmt::format("the name {} does not exist (NXDOMAIN)", name)};
-    case Status::kServerFailure:
-      return {Outcome::kDnsFailure, fmt::format("the name servers failed to look up {} (SERVFAIL)", name)};
-    case Status::kRefused:
-      return {Outcome::kDnsFailure, fmt::format("the name servers refused to look up {} (REFUSED)", name)};
-    case Status::kNoServer:
-      return {Outcome::kDnsFailure, fmt::format("no name server could be reached to look up {}", name)};
-    case Status::kTimeout:
-      return {Outcome::kDnsTimeout, fmt::format("the name servers did not answer for {}, asked several times", name)};
-    case Status::kOtherFailure:
-      return {Outcome::kDnsFailure, fmt::format("the name {} could not be looked up: {}", name, reply.detail)};
-    case Status::kLocal:
-      return {Outcome::kLocalResource,
-              fmt::format("the name {} could not be looked up: {}", name, common::errno_text(reply.error_number))};
-    case Status::kAddresses:
-    case Status::kNoData:
-    case Status::kAbandoned:
-      break;
-  }
-  const auto* const lacks = family == AddressFamily::kAny    ? "address (neither AAAA nor A)"
-                            : family == AddressFamily::kIpv4 ? "IPv4 address (A), and family asks for one"
-                                                             : "IPv6 address (AAAA), and family asks for one";
-  return {Outcome::kDnsFailure, fmt::format("the name {} has no {}", name, lacks)};
-}
-
 }  // namespace
-
-/// One name being asked for, in one family or both.
-struct Resolver::Lookup {
-  std::string name;
-  AddressFamily family = AddressFamily::kAny;
-  SteadyTime started;
-  bool nowhere = false;                            ///< an answer held 0.0.0.0 or ::, which was dropped
-  std::array<std::optional<DnsReply>, 2> replies;  ///< IPv6 first, as the addresses are tried
-  std::optional<SteadyTime> first_addresses;
-  std::list<asio::steady_timer*> waiters;
-
-  bool done() const {
-    return (replies[0] || family == AddressFamily::kIpv4) && (replies[1] || family == AddressFamily::kIpv6);
-  }
-
-  /// A reply for the name itself, not for one made with a search domain. A name without a dot is meant to be completed.
-  bool is_for_the_name(const DnsReply& reply) const {
-    const bool complete = name.find('.') != std::string::npos;
-    return !complete || reply.asked == std::string_view(name).substr(0, name.size() - (name.ends_with('.') ? 1 : 0));
-  }
-
-  /// Each family is searched for on its own, so one may come from a search domain though the other has the name itself:
-  /// those addresses belong to somebody else.
-  bool counts(const std::optional<DnsReply>& reply) const {
-    if (!reply || reply->addresses.empty()) return false;
-    const auto& other = &reply == &replies[0] ? replies[1] : replies[0];
-    const bool other_has_the_name = other && !other->addresses.empty() && is_for_the_name(*other);
-    return is_for_the_name(*reply) || !other_has_the_name;
-  }
-
-  SharedAddresses addresses() const {
-    auto all = std::make_shared<Addresses>();
-    for (const auto& reply : replies) {
-      if (counts(reply)) all->insert(all->end(), reply->addresses.begin(), reply->addresses.end());
-    }
-    return all->empty() ? nullptr : all;
-  }
-
-  std::chrono::seconds ttl() const {
-    std::chrono::seconds least = kMaxTtl;
-    for (const auto& reply : replies) {
-      if (counts(reply)) least = std::min(least, reply->ttl);
-    }
-    return least;
-  }
-
-  /// Why there is no address. What one family says of the name goes before what it lacks.
-  Failure failure() const {
-    if (nowhere) return explain_nowhere(name);
-    for (const auto status : {Status::kNoSuchName, Status::kLocal, Status::kServerFailure, Status::kRefused,
-                              Status::kOtherFailure, Status::kNoServer, Status::kTimeout}) {
-      for (const auto& reply : replies) {
-        if (reply && reply->status == status) return explain(name, *reply);
-      }
-    }
-    return explain(name, {Status::kNoData, {}, {}, {}, {}, 0}, family);
-  }
-};
 
 /// What is known of names in one family, or in both.
 struct Resolver::Names {
@@ -233,13 +134,14 @@ struct Resolver::Core : std::enable_shared_from_this<Core> {
     const auto slot = running.find(lookup.name);
     if (slot != running.end() && slot->second.get() == &lookup) running.erase(slot);
     auto addresses = lookup.addresses();
+    const auto ttl = lookup.ttl(kMaxTtl);
     const auto now = steady_clock::now();
-    if (!options.dns_cache || !addresses || lookup.ttl() == lookup.ttl().zero()) return;
+    if (!options.dns_cache || !addresses || ttl == ttl.zero()) return;
     if (cache.size() >= kMaxNames) {
       std::erase_if(cache, [now](const auto& entry) { return entry.second.expires <= now; });
       if (cache.size() >= kMaxNames) cache.erase(cache.begin());
     }
-    cache[lookup.name] = {std::move(addresses), now + lookup.ttl()};
+    cache[lookup.name] = {std::move(addresses), now + ttl};
   }
 
   /// c-ares 1.18 cannot read resolv.conf again, so the channel is made anew; open questions are asked on the new one.
@@ -267,7 +169,6 @@ struct Resolver::Core : std::enable_shared_from_this<Core> {
 namespace {
 
 /// A timer that is told of the answers to a lookup for as long as it exists.
-template <typename Lookup>
 class Waiter {
  public:
   Waiter(const asio::any_io_executor& io, std::shared_ptr<Lookup> lookup) : timer(io), lookup_(std::move(lookup)) {
@@ -309,7 +210,7 @@ asio::awaitable<Resolved> Resolver::resolve(std::string name, SteadyTime deadlin
   if (auto answer = known(name, family)) co_return std::move(*answer);
   const auto asked = steady_clock::now();
   const auto lookup = core_->join_or_start(name, family);
-  Waiter<Lookup> waiter(core_->io, lookup);
+  Waiter waiter(core_->io, lookup);
   while (!lookup->done()) {
     const auto enough = lookup->first_addresses ? *lookup->first_addresses + kOtherFamilyGrace : SteadyTime::max();
     if (steady_clock::now() >= std::min(deadline, enough)) break;

@@ -57,7 +57,6 @@ class Resolver {
     SharedAddresses addresses;
     common::SteadyTime expires;
   };
-  struct Lookup;
   struct Names;
   struct Core;
 
