@@ -10,6 +10,8 @@ from .runs import KINDS
 from .table import judge, show
 
 _HERTZ = 999
+# Where a process enters the kernel; the outermost one of a stack names the call.
+_ENTRY = re.compile(r"^(?:__x64_sys_|__se_sys_|__do_sys_|do_epoll_|__sys_)(\w+)")
 # The first rule whose pattern is found in `library symbol` says what a sample was spent on.
 _RULES = (
     ("kernel", r"^\[(kernel|guest|unknown)|^\[.*\]\S* "),
@@ -43,7 +45,7 @@ def run(bench, scenario, folder):
     def watch(pid, seconds):
         data = folder / f"{scenario.name}-{len(recordings)}.perf"
         recorder = subprocess.Popen(
-            [perf, "record", "-q", "-F", str(_HERTZ), "-p", str(pid), "-o", str(data), "--", "sleep",
+            [perf, "record", "-q", "-g", "-F", str(_HERTZ), "-p", str(pid), "-o", str(data), "--", "sleep",
              str(max(1, seconds - 1))], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         recordings.append((recorder, data, pid))
 
@@ -55,34 +57,54 @@ def run(bench, scenario, folder):
             if recorder.poll() is None:
                 recorder.send_signal(signal.SIGINT)
             recorder.wait()
-    if not recordings:
-        raise Trouble(f"{scenario.name} has no window to profile; take idle, fresh, reused, tls, sustained-* or scale")
     for _, data, pid in recordings:
         _tell(perf, data, pid)
     return 0
 
 
 def _tell(perf, data, pid):
-    done = subprocess.run([perf, "script", "-i", str(data), "-F", "tid,period,ip,sym,dso"], capture_output=True,
-                          text=True, check=False)
-    kinds, symbols, threads = collections.Counter(), collections.Counter(), collections.Counter()
-    for line in done.stdout.splitlines():
-        # `  1234   1001001   ffffffff81000000 symbol+0x1 (library)`
-        match = re.match(r"\s*(\d+)\s+(\d+):?\s+[0-9a-f]+\s+(.*) \(([^)]*)\)$", line)
-        if not match:
-            continue
-        thread, weight, symbol, library = match.groups()
-        library = library.rsplit("/", 1)[-1]
-        weight = int(weight)
-        kinds[_kind(library, symbol)] += weight
+    kinds, calls, symbols, threads = (collections.Counter() for _ in range(4))
+    for thread, weight, frames in _samples(perf, data):
+        symbol, library = frames[0]
+        kind = _kind(library, symbol)
+        kinds[kind] += weight
         symbols[f"{library} {symbol[:110]}"] += weight
-        threads["io thread" if int(thread) == pid else "other threads"] += weight
+        threads["io thread" if thread == pid else "other threads"] += weight
+        if kind == "kernel":
+            calls[_call(frames)] += weight
     whole = sum(kinds.values()) or 1
     print(f"\n{data.name}: {whole / 1e9:.2f} s of CPU sampled")
-    for title, counter, most in (("by thread", threads, 4), ("by kind", kinds, 20), ("by function", symbols, 40)):
+    for title, counter, most in (("by thread", threads, 4), ("by kind", kinds, 20), ("in the kernel, by call", calls, 16),
+                                 ("by function", symbols, 40)):
         print(f"  {title}")
         for name, weight in counter.most_common(most):
             print(f"    {weight / whole:6.1%}  {name}")
+
+
+def _samples(perf, data):
+    """Thread, nanoseconds, and the stack from the innermost function, each with its library."""
+    lister = subprocess.Popen([perf, "script", "-i", str(data), "-F", "tid,period,ip,sym,dso"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)
+    thread, weight, frames = 0, 0, []
+    for line in lister.stdout:
+        head = re.match(r"\s*(\d+)\s+(\d+):?\s*$", line)
+        frame = re.match(r"\s+[0-9a-f]+ (.*) \(([^)]*)\)$", line)
+        if head:
+            thread, weight = int(head.group(1)), int(head.group(2))
+        elif frame:
+            frames.append((frame.group(1), frame.group(2).rsplit("/", 1)[-1]))
+        elif not line.strip() and frames:
+            yield thread, weight, frames
+            frames = []
+    lister.wait()
+
+
+def _call(frames):
+    for symbol, _ in reversed(frames):
+        match = _ENTRY.match(symbol)
+        if match:
+            return match.group(1)
+    return "interrupts, switches and faults"
 
 
 def _kind(library, symbol):

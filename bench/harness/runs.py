@@ -64,14 +64,18 @@ class Bench:
         finally:
             monitor.kill()
 
+    def watch(self, monitor, seconds):
+        """What is measured begins now."""
+        if self.profiler:
+            self.profiler(monitor.pid, seconds)
+
     def polled(self, folder, load, postgres, warm, seconds, name="monitor"):
         """One load, carried for a while with export: its window and its books."""
         session = postgres.session()
         with self.monitor(folder, load, postgres.uri, name) as monitor:
             monitor.wait_for_checks()
             time.sleep(warm)
-            if self.profiler:
-                self.profiler(monitor.pid, seconds)
+            self.watch(monitor, seconds)
             window = monitor.measure(seconds, {"nginx": self.target, "PostgreSQL": postgres})
             books = books_of(window, monitor, session)
         session.close()
@@ -210,6 +214,7 @@ def load(bench, scenario):
     found = Findings()
     with bench.folder() as folder, bench.postgres(folder) as postgres:
         with bench.monitor(folder, scenario.load, postgres.uri) as monitor:
+            bench.watch(monitor, scenario.seconds)
             monitor.wait_for_checks(120)
             first = monitor.local("SELECT min(requested_at) FROM results") / 1e6
             before = monitor.usage()
@@ -234,6 +239,7 @@ def drain(bench, scenario):
         with bench.monitor(folder, scenario.load, uri) as monitor:
             monitor.wait_for_checks(60, backlog + scenario.load.services)
             begin = time.time()
+            bench.watch(monitor, scenario.seconds)
             postgres.start()
             session = postgres.session()
             first, last = _watch_drain(monitor, session, backlog, scenario.seconds)
@@ -288,6 +294,7 @@ def rows(bench, scenario):
         session = postgres.session()
         with bench.monitor(folder, scenario.load, postgres.uri) as monitor:
             monitor.wait_for_checks()
+            bench.watch(monitor, scenario.seconds)
             window = monitor.measure(scenario.seconds, {})
             books_of(window, monitor, session)
         count = session.number("SELECT count(*) FROM monitoring_results")
