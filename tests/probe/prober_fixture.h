@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <mutex>
 
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
@@ -48,7 +50,14 @@ class ProberTest : public ::testing::Test {
     return out;
   }
 
-  Observation probe(const Service& what) { return test::run(io_, prober().probe(prober().prepare(what))); }
+  static Service specified(Service what, Spec spec) {
+    what.extra = std::make_shared<const Spec>(std::move(spec));
+    return what;
+  }
+
+  Observation probe(const Service& what, Keep keep = Keep::kNothing) {
+    return test::run(io_, prober().probe(prober().prepare(what), keep));
+  }
   Observation probe(const std::string& url) { return probe(service(url)); }
 
   /// What comes of a server that runs `script`.
@@ -63,6 +72,43 @@ class ProberTest : public ::testing::Test {
   test::ManualClock clock_;
   boost::asio::io_context io_{1};
   std::unique_ptr<Prober> prober_;
+};
+
+/// Answers every request as `answer` says, on one connection after the other for as long as the client likes, and
+/// remembers the requests.
+class Recorder {
+ public:
+  using Answer = std::function<std::string(const std::string& request)>;
+
+  explicit Recorder(Answer answer, ssl_ctx_st* tls = nullptr)
+      : answer_(std::move(answer)), server_([this](test::Peer& peer) { serve(peer); }, tls) {}
+
+  std::vector<std::string> requests() {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+  std::string url(const std::string& path = "/") const { return server_.url(path); }
+  std::string host() const { return "127.0.0.1:" + std::to_string(server_.port()); }
+  std::uint16_t port() const { return server_.port(); }
+  int connections() const { return server_.connections(); }
+
+ private:
+  void serve(test::Peer& peer) {
+    for (;;) {
+      const auto request = peer.read_request();
+      if (request.empty()) return;
+      {
+        const std::lock_guard lock(mutex_);
+        requests_.push_back(request);
+      }
+      if (!peer.send(answer_(request))) return;
+    }
+  }
+
+  Answer answer_;
+  std::mutex mutex_;
+  std::vector<std::string> requests_;
+  test::ScriptServer server_;
 };
 
 inline std::string ok(const std::string& body, const std::string& more = "") {

@@ -66,14 +66,26 @@ bool Peer::secured() {
   return done;
 }
 
-std::string Peer::read_request() {
-  std::string request;
+std::string Peer::read_some() {
   std::array<char, 4096> piece{};
-  while (request.find("\r\n\r\n") == std::string::npos) {
-    const auto got = tls_ != nullptr ? static_cast<ssize_t>(::SSL_read(tls_, piece.data(), piece.size()))
-                                     : ::recv(descriptor_, piece.data(), piece.size(), 0);
-    if (got <= 0) break;
-    request.append(piece.data(), static_cast<std::size_t>(got));
+  const auto got = tls_ != nullptr ? static_cast<ssize_t>(::SSL_read(tls_, piece.data(), piece.size()))
+                                   : ::recv(descriptor_, piece.data(), piece.size(), 0);
+  return got <= 0 ? std::string{} : std::string(piece.data(), static_cast<std::size_t>(got));
+}
+
+std::string Peer::read_request() {
+  constexpr std::string_view kEnd = "\r\n\r\n", kLength = "\r\nContent-Length: ";
+  std::string request;
+  std::size_t wanted = std::string::npos;
+  while (request.size() < wanted) {
+    const auto piece = read_some();
+    if (piece.empty()) break;
+    request += piece;
+    const auto end = request.find(kEnd);
+    if (end == std::string::npos || wanted != std::string::npos) continue;
+    const auto length = request.find(kLength);
+    wanted = end + kEnd.size();
+    if (length < end) wanted += std::stoul(request.substr(length + kLength.size()));
   }
   return request;
 }

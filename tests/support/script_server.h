@@ -25,8 +25,10 @@ class Peer {
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  /// Reads up to the blank line that ends a request without a body; what has come so far when the client ends.
+  /// Reads one request with its body, if it announces a length; what has come so far when the client ends.
   std::string read_request();
+  /// What comes next, 4 KiB at most; empty when the client ends.
+  std::string read_some();
   /// False when the client has gone.
   bool send(std::string_view bytes);
   /// `bytes` one at a time, each in a packet of its own.
