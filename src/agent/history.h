@@ -29,6 +29,8 @@ class History {
   /// What the next check is to keep of its response: that of the first bad one after a good one, and of the first good
   /// one after that.
   probe::Keep keep(const probe::EvidenceOptions& options) const;
+  /// Whether a failure now would be news: while a service is known to be down it is polled no faster.
+  bool is_news() const { return said_ != common::Verdict::kDown && !doubted_; }
   /// Of the last slot that ran.
   std::optional<common::Verdict> last() const { return last_; }
 

@@ -224,7 +224,7 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
   const auto ended = clock_.steady();
   const Verdict verdict = common::verdict_of(seen.outcome);
-  const bool again = followed(spec.recheck, 0, verdict) && !stopping_;
+  const bool again = followed(spec.recheck, 0, verdict) && member.history.is_news() && !stopping_;
   say(member, member.history.slot(verdict, again), seen.reason);
   log::debug("{}: {} after {:.1f} ms{}{}", member.label, common::name_of(seen.outcome),
              std::chrono::duration<double, std::milli>(seen.total).count(), seen.reason.empty() ? "" : ": ",

@@ -332,7 +332,15 @@ TEST_F(AgentTest, AFailureIsCheckedAgainSoManyTimesAndNoMore) {
   make(1, 100, seconds{20});
   prober_.outcome = Outcome::kConnectRefused;
   live(seconds{40});
-  EXPECT_THAT(attempts(stored()), ElementsAre(0, 1, 2, 0, 1, 2));
+  EXPECT_THAT(attempts(stored()), ElementsAre(0, 1, 2, 0)) << "known to be down, it is polled no faster";
+}
+
+TEST_F(AgentTest, AFailureAfterARecoveryIsCheckedAgain) {
+  recheck(1, seconds{1});
+  make(1, 100, seconds{20});
+  prober_.next = {Outcome::kStatus, Outcome::kStatus, Outcome::kUp, Outcome::kStatus, Outcome::kUp};
+  live(seconds{60});
+  EXPECT_THAT(attempts(stored()), ElementsAre(0, 1, 0, 0, 1));
 }
 
 TEST_F(AgentTest, WithoutRecheckAFailureIsLeftToTheNextSlot) {
