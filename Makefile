@@ -2,7 +2,7 @@
 # unpacked tarball, as root or with sudo.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test build install lint format asan tsan deps deps-build deps-test clean
+.PHONY: help demo test build install lint format asan tsan fuzz deps deps-build deps-test clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -10,6 +10,7 @@ DEMO_SECONDS ?= 20
 POSTGRES ?=
 SHORT ?=
 ONLY ?=
+FUZZ_SECONDS ?= 20
 JOBS ?= $(shell nproc)
 
 CTEST = ctest --output-on-failure --no-tests=error --parallel $(JOBS)
@@ -45,6 +46,10 @@ asan: deps build/asan/build.ninja ## every test under AddressSanitizer and Undef
 tsan: deps build/tsan/build.ninja ## every test under ThreadSanitizer
 	cmake --build --preset tsan
 	TSAN_OPTIONS=second_deadlock_stack=1 $(CTEST) --test-dir build/tsan
+
+fuzz: deps build/fuzz/build.ninja ## each fuzz target for FUZZ_SECONDS (20) under both sanitizers
+	cmake --build --preset fuzz
+	fuzz/run build/fuzz '$(FUZZ_SECONDS)' $(JOBS)
 
 bench: build deps-bench build/bench/build.ninja ## the release beside its peers: SHORT=1 takes minutes, ONLY=name one scenario
 	cmake --build --preset bench --target monitor_bench

@@ -51,6 +51,11 @@ if(MONITOR_SANITIZE)
   target_link_options(monitor_flags INTERFACE -fsanitize=${MONITOR_SANITIZE})
 endif()
 
+if(MONITOR_FUZZ)
+  target_compile_options(monitor_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(monitor_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # monitor_library(NAME [PCH std|asio] [LINKS lib...] [PRIVATE lib...])
 function(monitor_library name)
   cmake_parse_arguments(ARG "" "PCH" "LINKS;PRIVATE" ${ARGN})
