@@ -64,25 +64,40 @@ struct DnsStub::Question {
   std::uint16_t type = 0;
 };
 
-DnsStub::DnsStub() : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+// The TCP port of the same number is ours from the start, or another process could have it when it is needed. As long
+// as nobody listens on it, a connection is refused.
+DnsStub::DnsStub() {
   default_.rcode = 3;
+  constexpr int kTries = 20;
+  for (int i = 0; i < kTries && port_ == 0; ++i) port_ = bind_both();
+  if (port_ == 0) throw std::runtime_error("the test's name server cannot bind");
+  thread_ = std::thread([this] { serve(); });
+}
+
+std::uint16_t DnsStub::bind_both() {
   sockaddr_in where{};
   where.sin_family = AF_INET;
   where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof where;
-  if (::bind(socket_, reinterpret_cast<const sockaddr*>(&where), size) != 0 ||
-      ::getsockname(socket_, reinterpret_cast<sockaddr*>(&where), &size) != 0) {
-    throw std::runtime_error("the test's name server cannot bind");
+  socket_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  tcp_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  ::setsockopt(tcp_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // a test may put a server of its own there
+  if (::bind(tcp_, reinterpret_cast<const sockaddr*>(&where), size) == 0 &&
+      ::getsockname(tcp_, reinterpret_cast<sockaddr*>(&where), &size) == 0 &&
+      ::bind(socket_, reinterpret_cast<const sockaddr*>(&where), size) == 0) {
+    return ntohs(where.sin_port);
   }
-  port_ = ntohs(where.sin_port);
-  thread_ = std::thread([this] { serve(); });
+  ::close(socket_);
+  ::close(tcp_);
+  return 0;
 }
 
 DnsStub::~DnsStub() {
   stopping_ = true;
   thread_.join();
   ::close(socket_);
-  if (tcp_ >= 0) ::close(tcp_);
+  ::close(tcp_);
 }
 
 void DnsStub::set(const std::string& name, DnsAnswer answer) {
@@ -119,22 +134,14 @@ std::string DnsStub::address() const {
 }
 
 void DnsStub::listen_tcp() {
-  sockaddr_in where{};
-  where.sin_family = AF_INET;
-  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  where.sin_port = htons(port_);
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (::bind(listener, reinterpret_cast<const sockaddr*>(&where), sizeof where) != 0 || ::listen(listener, 16) != 0) {
-    ::close(listener);
-    throw std::runtime_error("the test's name server cannot listen");
-  }
-  tcp_ = listener;
+  if (::listen(tcp_, 16) != 0) throw std::runtime_error("the test's name server cannot listen");
+  listens_ = true;
 }
 
 void DnsStub::serve() {
   std::vector<int> clients;
   while (!stopping_) {
-    std::vector<pollfd> ready{{socket_, POLLIN, 0}, {tcp_, POLLIN, 0}};
+    std::vector<pollfd> ready{{socket_, POLLIN, 0}, {listens_ ? tcp_ : -1, POLLIN, 0}};
     for (const int client : clients) ready.push_back({client, POLLIN, 0});
     if (::poll(ready.data(), ready.size(), 20) <= 0) continue;
     if (ready[0].revents != 0) hear_udp();

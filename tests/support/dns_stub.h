@@ -49,6 +49,7 @@ class DnsStub {
 
  private:
   struct Question;
+  std::uint16_t bind_both();
   void serve();
   void hear_udp();
   bool hear_tcp(int client);
@@ -56,8 +57,9 @@ class DnsStub {
   void answer(const Question& question);
   static std::string reply_to(const Question& question, const DnsAnswer& say);
 
-  int socket_;
-  std::atomic<int> tcp_{-1};
+  int socket_ = -1;
+  int tcp_ = -1;
+  std::atomic<bool> listens_{false};
   std::uint16_t port_ = 0;
   std::mutex mutex_;
   std::map<std::string, DnsAnswer> answers_;
