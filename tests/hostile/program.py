@@ -7,6 +7,8 @@ import subprocess
 import time
 
 STOPPING = 4  # storage::SkipReason
+# Who waited so much of the time for a processor that others had cannot be held to any time.
+STARVED = 0.4
 
 
 class Monitor:
@@ -107,6 +109,14 @@ class Monitor:
     def resident(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) << 10
+
+    def starved(self):
+        """The part of the time in which the main thread wanted a processor and others had it."""
+        try:
+            ran, waited, _ = map(int, pathlib.Path(f"/proc/{self.process.pid}/schedstat").read_text().split())
+        except OSError:
+            return 0.0  # it has ended, or the kernel does not count
+        return waited / max(1, ran + waited)
 
     def descriptors(self):
         """What each open descriptor leads to."""

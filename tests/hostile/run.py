@@ -4,6 +4,7 @@ Usage: run.py MONITOR [--only REGEX] [--rounds N] [--keep]
 MONITOR_SLOWNESS=4 in the environment: the program runs under a sanitizer and may be as many times slower.
 """
 import argparse
+import dataclasses
 import json
 import pathlib
 import re
@@ -16,11 +17,11 @@ import time
 import dns_cases
 import http_cases
 import tls_cases
-from bed import SLOWNESS, Bed, Case, raise_open_files
+from bed import SLOWNESS, Bed, Case, once_more_with_patience, raise_open_files
 from good import percentile, start_good
 from names import NameServer
 from pki import Pki
-from program import Monitor
+from program import STARVED, Monitor
 
 SHORT = 1 if SLOWNESS == 1 else 2  # seconds: the timeout of those who use it up
 LONG = 5 if SLOWNESS == 1 else 8
@@ -38,11 +39,10 @@ LEFT_OUT = {"T19", "D17", "D18"}  # README.md says why; D18 is lateness.py's
 
 class Verdicts:
     def __init__(self):
-        self.failed = 0
+        self.failures = []
 
     def wrong(self, what, why):
-        self.failed += 1
-        print(f"FAILED {what}: {why}")
+        self.failures.append(f"FAILED {what}: {why}")
 
 
 def judge_row(case, row, timeout):
@@ -63,19 +63,19 @@ def judge_row(case, row, timeout):
     return None
 
 
-def judge_slots(rows, skipped, interval, began, ended):
+def judge_slots(rows, skipped, interval, played):
     """Every slot is there once: as a row, or as one that was skipped."""
     slots = sorted([row["slot"] for row in rows] + [moment for moment, _ in skipped])
     step, tolerance = interval * 1e6, min(0.3 * SLOWNESS, interval / 3) * 1e6
     for before, after in zip(slots, slots[1:]):
         if abs(after - before - step) > tolerance:
             return f"slots are {(after - before) / 1e6:.2f} s apart, not {interval} s"
-    if slots[0] - began > step + tolerance + 5e6 * SLOWNESS or ended - slots[-1] > step + tolerance:
+    if slots[0] - played.began > step + tolerance + 5e6 * SLOWNESS or played.ended - slots[-1] > step + tolerance:
         return "slots are missing at the beginning or at the end"
     return None
 
 
-def judge(monitor, cases, services, began, ended, verdicts):
+def judge(monitor, cases, services, played, verdicts):
     rows, skipped = monitor.rows(), monitor.skipped()
     for case in cases:
         mine = rows.get(case.id, [])
@@ -84,7 +84,7 @@ def judge(monitor, cases, services, began, ended, verdicts):
             continue
         service = services[case.id]
         problem = next(filter(None, (judge_row(case, row, service["timeout"]) for row in mine)), None)
-        problem = problem or judge_slots(mine, skipped.get(case.id, []), INTERVAL, began, ended)
+        problem = problem or judge_slots(mine, skipped.get(case.id, []), INTERVAL, played)
         problem = problem or (case.verify and case.verify(mine))
         if problem:
             verdicts.wrong(case.id, problem)
@@ -92,14 +92,13 @@ def judge(monitor, cases, services, began, ended, verdicts):
     not_up = [row["reason"] for row in good if row["outcome"] != "up"]
     if not_up or not good:
         verdicts.wrong(GOOD, f"{len(not_up)} of {len(good)} checks were not up: {not_up[:1]}")
-        return 0.0
-    if problem := judge_slots(good, skipped.get(GOOD, []), 1, began, ended):
+        return
+    if problem := judge_slots(good, skipped.get(GOOD, []), 1, played):
         verdicts.wrong(GOOD, problem)
-    late = percentile([row["lateness_us"] for row in good], 0.99) / 1e6
+    played.late = percentile([row["lateness_us"] for row in good], 0.99) / 1e6
     missed = [moment for moment, stopping in skipped.get(GOOD, []) if not stopping]
-    if late > LATENESS or missed:
-        verdicts.wrong(GOOD, f"late by {late:.3f} s, {len(missed)} slots skipped")
-    return late
+    if played.late > LATENESS or missed:
+        verdicts.wrong(GOOD, f"late by {played.late:.3f} s, {len(missed)} slots skipped")
 
 
 def judge_log(monitor, verdicts):
@@ -123,30 +122,43 @@ def leaked(monitor, bed, before):
     return [owner for owner in owners if not (isinstance(owner, Case) and owner.service.get("connection") == "reuse")]
 
 
+@dataclasses.dataclass
+class Played:
+    """When the set ran (µs), and what it cost after each round."""
+
+    began: float
+    ended: float = 0
+    resident: list = dataclasses.field(default_factory=list)
+    descriptors: list = dataclasses.field(default_factory=list)
+    starved: float = 0
+    late: float = 0
+
+
 def prepare(case, service):
     return {"interval_sec": INTERVAL, "timeout": SHORT if case.slow else LONG, **service}
 
 
 def play(monitor, bed, rounds, verdicts):
-    """Lets the set run; returns when it began and ended (µs), and what it cost."""
-    began = time.time() * 1e6
+    """Lets the set run."""
+    played = Played(began=time.time() * 1e6)
     monitor.start()
-    cost = []
     for done in range(1, rounds + 1):
         limit = (INTERVAL + 30) * SLOWNESS
         if not monitor.wait(lambda: min_rounds(monitor, bed.services) >= done, limit):
             missing = [name for name in bed.services if monitor.counts().get(name, 0) < done]
             verdicts.wrong("program", f"alive: {monitor.alive()}; without a row in round {done}: {missing[:5]}")
             break
-        cost.append((monitor.resident(), monitor.descriptors()))
-    if monitor.alive() and len(cost) > 1:
-        for owner in leaked(monitor, bed, cost[-2][1]):
+        played.resident.append(monitor.resident())
+        played.descriptors.append(monitor.descriptors())
+    if monitor.alive() and len(played.descriptors) > 1:
+        for owner in leaked(monitor, bed, played.descriptors[-2]):
             verdicts.wrong(getattr(owner, "id", f"port {owner}"), "a connection was left open")
-    ended = time.time() * 1e6
+    played.ended = time.time() * 1e6
+    played.starved = monitor.starved()
     status = monitor.stop()
     if status != 0:
         verdicts.wrong("program", f"ended with {status}: {monitor.log.read_text(errors='replace')[-2000:]}")
-    return began, ended, cost
+    return played
 
 
 def min_rounds(monitor, services):
@@ -174,6 +186,58 @@ def has_ipv6():
         return False
 
 
+def refuse(monitor, bed, cases, verdicts):
+    """Those that must not even load."""
+    for case in cases:
+        status, words = monitor.refusal(prepare(case, bed.add(case)))
+        if status != 2 or not re.search(case.refused, words):
+            verdicts.wrong(case.id, f"not refused as {case.refused!r}: status {status}: {words.strip()}")
+
+
+def once(arguments, folder):
+    """The whole set, one time. Returns whether the machine let the program run, and what is wrong."""
+    verdicts = Verdicts()
+    pki = Pki(folder)
+    tls_cases.make_identities(pki)
+    good, good_port = start_good()
+    names, udp_only = NameServer(dns_cases.BEHAVIOURS), NameServer(dns_cases.BEHAVIOURS, tcp=False)
+    (folder / "large").write_bytes(b"x" * (1 << 20))
+    bed = Bed(pki, {"ca": pki.ca_file, "dns": names.port, "dns_udp": udp_only.port, "large": folder / "large",
+                    "folder": folder, "short": SHORT})
+    cases = all_cases(arguments.only)
+    bed.services = {case.id: prepare(case, bed.add(case)) for case in cases if not case.refused}
+    steady = {"name": GOOD, "url": f"http://127.0.0.1:{good_port}/", "interval_sec": 1, "timeout": 1}
+    monitor = Monitor(arguments.monitor, folder, [*bed.services.values(), steady])
+    refuse(monitor, bed, [case for case in cases if case.refused], verdicts)
+    servers = [bed, names, udp_only]
+    for server in servers:
+        server.start()
+    try:
+        played = play(monitor, bed, arguments.rounds, verdicts)
+        judge(monitor, [case for case in cases if not case.refused], bed.services, played, verdicts)
+        judge_log(monitor, verdicts)
+    finally:
+        monitor.kill()
+        for server in servers:
+            server.stop()
+        good.terminate()
+    report(cases, played, verdicts)
+    return played.starved, verdicts.failures
+
+
+def report(cases, played, verdicts):
+    grown = played.resident[-1] - played.resident[1] if len(played.resident) > 2 else 0
+    if SLOWNESS == 1 and grown > GROWTH:
+        verdicts.wrong("memory", f"grew by {grown >> 10} KiB after the second round")
+    for line in verdicts.failures:
+        print(line)
+    print(f"hostile: {len(cases)} cases, {len(played.resident)} rounds, {len(verdicts.failures)} failed; well-behaved "
+          f"service late by {played.late * 1000:.1f} ms (p99); resident "
+          f"{' '.join(f'{size >> 10} KiB' for size in played.resident)}; descriptors "
+          f"{' '.join(str(len(found)) for found in played.descriptors)}; waited for a processor "
+          f"{played.starved:.0%} of the time it wanted one", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("monitor", type=pathlib.Path)
@@ -182,55 +246,13 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave the folder for a look at it")
     arguments = parser.parse_args()
     raise_open_files()
-
-    good, good_port = start_good()
-    verdicts = Verdicts()
     with tempfile.TemporaryDirectory(prefix="hostile-") as temporary:
-        folder = pathlib.Path(temporary)
-        pki = Pki(folder)
-        tls_cases.make_identities(pki)
-        names, udp_only = NameServer(dns_cases.BEHAVIOURS), NameServer(dns_cases.BEHAVIOURS, tcp=False)
-        (folder / "large").write_bytes(b"x" * (1 << 20))
-        places = {"ca": pki.ca_file, "dns": names.port, "dns_udp": udp_only.port, "large": folder / "large", "folder": folder, "short": SHORT}
-        bed = Bed(pki, places)
-        cases = all_cases(arguments.only)
-        run = [case for case in cases if not case.refused]
-        services = {case.id: prepare(case, bed.add(case)) for case in run}
-        bed.services = services
-        steady = {"name": GOOD, "url": f"http://127.0.0.1:{good_port}/", "interval_sec": 1, "timeout": 1}
-        monitor = Monitor(arguments.monitor, folder, [*services.values(), steady])
-        for case in cases:
-            if case.refused:
-                status, words = monitor.refusal(prepare(case, bed.add(case)))
-                if status != 2 or not re.search(case.refused, words):
-                    verdicts.wrong(case.id, f"not refused as {case.refused!r}: status {status}: {words.strip()}")
-        bed.start()
-        names.start()
-        udp_only.start()
-        try:
-            began, ended, cost = play(monitor, bed, arguments.rounds, verdicts)
-            late = judge(monitor, run, services, began, ended, verdicts)
-            judge_log(monitor, verdicts)
-        finally:
-            monitor.kill()
-            bed.stop()
-            names.stop()
-            udp_only.stop()
-            good.terminate()
-            if arguments.keep:
-                print("kept:", shutil.copytree(folder, tempfile.mkdtemp(prefix="hostile-kept-"), dirs_exist_ok=True))
-    report(cases, cost, late, verdicts)
-    return 1 if verdicts.failed else 0
-
-
-def report(cases, cost, late, verdicts):
-    resident = [size for size, _ in cost]
-    growth = resident[-1] - resident[1] if len(resident) > 2 else 0
-    if SLOWNESS == 1 and growth > GROWTH:
-        verdicts.wrong("memory", f"grew from {resident[1] >> 10} to {resident[-1] >> 10} KiB after the second round")
-    print(f"hostile: {len(cases)} cases, {len(cost)} rounds, {verdicts.failed} failed; well-behaved service late by "
-          f"{late * 1000:.1f} ms (p99); resident {' '.join(f'{size >> 10} KiB' for size in resident)}; "
-          f"descriptors {' '.join(str(len(found)) for _, found in cost)}")
+        starved, failures = once(arguments, pathlib.Path(temporary))
+        if arguments.keep:
+            print("kept:", shutil.copytree(temporary, tempfile.mkdtemp(prefix="hostile-kept-"), dirs_exist_ok=True))
+    if failures and starved > STARVED:
+        once_more_with_patience()
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
