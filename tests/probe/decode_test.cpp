@@ -101,7 +101,7 @@ TEST(Decode, ABombIsRefusedBeforeItGrows) {
   const auto decoded = decode_content(bomb, "gzip", 64 * kMebi);
   EXPECT_EQ(decoded.refusal, "the gzip body decodes to more than 200 times its size: that is no honest content");
   EXPECT_LT(decoded.body.size(), kMebi);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds{100});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{1});
   const auto small = test::compressed(std::string(kFreeDecodedBytes, 'a'), Format::kGzip);
   EXPECT_EQ(refusal(small, "gzip"), "") << "a page of one letter is no bomb";
 }

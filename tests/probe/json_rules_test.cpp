@@ -163,7 +163,7 @@ TEST(JsonRules, NestingIsLimited) {
     EXPECT_EQ(sentence(judge({"/0", Is::kExisting, ""}, nested(depth))),
               "the body cannot be read as JSON: it is nested more than 32 deep");
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds{100});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{1});
 }
 
 TEST(JsonRules, MemoryIsLimited) {
