@@ -137,7 +137,7 @@ class Monitor:
             self._process.stop(signal.SIGKILL)
 
     def said(self):
-        return self._process.said(8)
+        return self._process.said()
 
 
 def ask(database, sql):
@@ -162,7 +162,8 @@ def books_of(window, monitor, session, patience=60):
     time.sleep(1.0)  # checks that began in the window have ended and are stored
     stored = monitor.last_seq()
     wait_until(lambda: session.number(head) >= stored, patience,
-               lambda: f"the export did not catch up within {patience} s: {monitor.said()}")
+               lambda: f"{behind} results waited for export when the window ended, and {patience} s later "
+                       f"{stored - session.number(head):.0f} of them still did: {monitor.said()}")
     span = f"BETWEEN timezone('utc', to_timestamp({window.begin:.6f})) AND timezone('utc', to_timestamp({window.end:.6f}))"
     row = session.rows(
         "SELECT count(*), count(*) FILTER (WHERE outcome <> 'up'), count(*) FILTER (WHERE connection = 'reused'), "

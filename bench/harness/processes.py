@@ -102,12 +102,13 @@ class Process:
             self._child.wait()
         return status
 
-    def said(self, lines=5):
+    def said(self):
+        """The first and the last line of its log."""
         try:
-            text = pathlib.Path(self.log).read_text(errors="replace")
+            lines = pathlib.Path(self.log).read_text(errors="replace").splitlines()
         except OSError:
             return ""
-        return "\n".join(text.splitlines()[-lines:])
+        return " … ".join([lines[0], lines[-1]] if len(lines) > 1 else lines)
 
 
 def wait_until(condition, seconds, otherwise, pause=0.05):

@@ -1,86 +1,15 @@
 """How each kind of scenario is measured. A run gives its figures by name and remarks about them."""
-import contextlib
 import dataclasses
-import pathlib
-import shutil
 import sqlite3
-import tempfile
 import time
 
 from . import peers
-from .monitor import LATE_MS, Monitor, books_of, head_query
-from .postgres import Postgres
+from .bench import Findings, cores_used, cost, not_installed, refusal, remark
+from .monitor import LATE_MS, books_of, head_query
 from .processes import Trouble, wait_until
 from .scenarios import CPU
 
-# A step of "best" counts as carried when the export is not further behind than this.
-_MOST_BEHIND_SECONDS = 3
 _WRK_CONNECTIONS = 32
-
-
-@dataclasses.dataclass
-class Findings:
-    figures: dict = dataclasses.field(default_factory=dict)
-    remarks: list = dataclasses.field(default_factory=list)
-    missing: dict = dataclasses.field(default_factory=dict)
-    """Figures that could not be had, each with the reason."""
-
-
-class Bench:
-    """What every run needs: the binary, the target, and a folder that goes when the run has ended."""
-
-    def __init__(self, binary, target, say):
-        self.binary = binary
-        self.target = target
-        self.say = say
-        self.profiler = None
-        """Called with the monitor's pid and the seconds of the window, when it begins."""
-
-    @contextlib.contextmanager
-    def folder(self):
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="monitor-bench-"))
-        folder.chmod(0o711)  # PostgreSQL's user passes through
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    @contextlib.contextmanager
-    def postgres(self, folder):
-        server = Postgres(folder)
-        try:
-            yield server
-        finally:
-            server.stop()
-
-    @contextlib.contextmanager
-    def monitor(self, folder, load, uri, name="monitor"):
-        own = folder / name
-        own.mkdir(exist_ok=True)
-        monitor = Monitor(self.binary, own, load, self.target, uri)
-        try:
-            yield monitor
-            monitor.stop()
-        finally:
-            monitor.kill()
-
-    def watch(self, monitor, seconds):
-        """What is measured begins now."""
-        if self.profiler:
-            self.profiler(monitor.pid, seconds)
-
-    def polled(self, folder, load, postgres, warm, seconds, name="monitor"):
-        """One load, carried for a while with export: its window and its books."""
-        session = postgres.session()
-        with self.monitor(folder, load, postgres.uri, name) as monitor:
-            monitor.wait_for_checks()
-            time.sleep(warm)
-            self.watch(monitor, seconds)
-            window = monitor.measure(seconds, {"nginx": self.target, "PostgreSQL": postgres})
-            books = books_of(window, monitor, session)
-        session.close()
-        shutil.rmtree(folder / name)
-        return window, books
 
 
 def idle(bench, scenario):
@@ -201,13 +130,19 @@ def scale(bench, scenario):
     for services in scenario.steps:
         load = dataclasses.replace(scenario.load, services=services, interval=services // 100)
         with bench.folder() as folder, bench.postgres(folder) as postgres:
-            window, books = bench.polled(folder, load, postgres, scenario.warm, scenario.seconds)
+            window, books = bench.polled(folder, load, postgres, _settled(load) + scenario.warm, scenario.seconds)
         costs[services] = cost(window, books)
         bench.say(f"{services} services: {costs[services]:.0f} µs a check")
         found.figures[f"{services} services: {CPU}"] = costs[services]
         found.figures[f"{services} services: resident memory, MB"] = window.memory.resident / 1e6
     found.figures["dearest / cheapest"] = max(costs.values()) / min(costs.values())
     return found
+
+
+def _settled(load):
+    """Seconds until slots come evenly: the first checks all come within 30 s, and the second ones not before half of
+    the interval after them."""
+    return 0 if load.interval <= 30 else 30 + load.interval / 2
 
 
 def load(bench, scenario):
@@ -313,45 +248,3 @@ def rows(bench, scenario):
 
 
 KINDS = {"idle": idle, "best": best, "sustained": sustained, "scale": scale, "load": load, "drain": drain, "rows": rows}
-
-
-def cost(window, books):
-    """CPU microseconds (user and system) of the process per check."""
-    if books.checks == 0:
-        raise Trouble("no check was stored in the window")
-    return window.usage.total / books.checks * 1e6
-
-
-def refusal(load, books):
-    """Why a load does not count as carried; empty when it does."""
-    if books.not_up:
-        return f"{books.not_up} of {books.checks} checks were not up"
-    if books.skipped:
-        return f"{books.skipped} slots were skipped"
-    if books.p99_lateness_ms > LATE_MS:
-        return f"p99 lateness is {books.p99_lateness_ms:.0f} ms"
-    if books.behind > _MOST_BEHIND_SECONDS * load.rate:
-        return f"{books.behind} results wait for export"
-    if load.reuse and books.reused < 0.99 * books.checks:
-        return f"only {books.reused} of {books.checks} connections were reused"
-    return ""
-
-
-def remark(found, load, window, books):
-    due = load.rate * (window.end - window.begin)
-    others = ", ".join(f"{name} {usage.total / books.checks * 1e6:.1f}" for name, usage in window.others.items())
-    found.remarks.append(
-        f"{books.checks} checks in {window.end - window.begin:.0f} s ({(books.checks + books.skipped) / due:.1%} of the "
-        f"slots due), {books.skipped} skipped, {books.not_up} not up; lateness p50 {books.p50_lateness_ms:.1f} ms, "
-        f"p99 {books.p99_lateness_ms:.1f} ms, at most {books.most_lateness_ms:.1f} ms; user "
-        f"{window.usage.user / books.checks * 1e6:.1f} and system {window.usage.system / books.checks * 1e6:.1f} µs; "
-        f"{others} µs a check; {cores_used(window)}; {books.behind} results behind at the end")
-
-
-def cores_used(window):
-    seconds = window.end - window.begin
-    return f"{window.usage.total / seconds:.2f} cores of its own, all cores {1 - window.idle:.0%} busy"
-
-
-def not_installed(programs):
-    return f"{', '.join(programs)} is not installed: tools/install-packages bench"

@@ -22,7 +22,7 @@ def judge(scenario, found):
                 line["bound"] += f" ({bound.limit * peer:.0f})"
             limit = None if peer is None else bound.limit * peer
         else:
-            line["bound"] = f"{sign} {bound.limit:,g}".replace(",", " ")
+            line["bound"] = f"{sign} {number(bound.limit) if bound.limit >= 1000 else f'{bound.limit:g}'}"
             limit = bound.limit
         if line["value"] is None:
             line["why"] = found.missing.get(bound.figure, "not measured")
