@@ -104,16 +104,18 @@ class JsonRuleReader : private SpecFields {
   }
 
   void compare(Index value, Is is) {
+    hidden_ = false;
     if (auto json = json_value(value)) add(value, is, std::move(*json));
   }
   void order(Index value, Is is) {
     const auto text = tree().kind(value) == Kind::kPlain ? tree().text(value) : std::string_view();
     if (!is_json_number(text)) return wrong_type(value, "a number, without quotes");
+    hidden_ = false;
     add(value, is, std::string(text));
   }
   void add(Index value, Is is, std::string json) {
     if (auto why = probe::refuse_json_value(json, is)) return fault(value, fmt::format("{}: {}", key_of(value), *why));
-    rules_.push_back({"", is, std::move(json)});
+    rules_.push_back({"", is, std::move(json), hidden_});
   }
 
   /// The value as JSON with every `${NAME}` in its texts expanded.
@@ -128,8 +130,9 @@ class JsonRuleReader : private SpecFields {
     }
     auto json = json_of(tree(), node);
     if (!json.starts_with('"')) return json;
-    const auto used = expanded_text(node, text);
-    return used ? std::optional(json_string(*used)) : std::nullopt;
+    hidden_ = hidden_ || names_variable(text);
+    const auto expansion = used(node, text);
+    return expansion ? std::optional(json_string(expansion->text)) : std::nullopt;
   }
 
   std::optional<std::string> json_children(Index node) {
@@ -150,6 +153,7 @@ class JsonRuleReader : private SpecFields {
   std::string pointer_;
   std::vector<probe::JsonRule> rules_;
   bool missing_ = false;
+  bool hidden_ = false;  ///< a `${NAME}` is in the value that is being read
 };
 
 const std::array<Key<JsonRuleReader>, 8> JsonRuleReader::kKeys{{

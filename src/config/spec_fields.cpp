@@ -18,14 +18,22 @@ constexpr common::Micros kShortest{1000};
 constexpr common::Micros kLongest = std::chrono::minutes{5};
 constexpr std::size_t kMaxPatterns = 64;
 
-/// `https://***@host/`: what is behind the scheme and before an `@`.
-std::string without_password(std::string_view url) {
+/// `https://***@host/?a=***`: not what is behind the scheme and before an `@`, and of a query only the names.
+std::string without_secrets(std::string_view url) {
   auto rest = probe::without_userinfo(url);
-  if (rest == url) return rest;
-  return rest.insert(rest.find("://") + 3, "***@");
+  if (rest != url) rest.insert(rest.find("://") + 3, "***@");
+  return probe::without_query_values(rest);
 }
 
 }  // namespace
+
+void SpecFields::no_mapping(Index value, std::string_view wanted) {
+  const auto kind = tree().kind(value);
+  if (kind == Kind::kRefused) return;
+  // YAML's place for an empty value is that of whatever comes next.
+  fault(kind == Kind::kNull ? value - 1 : value,
+        fmt::format("{} is {}; it must be {}", key_of(value), noun(kind), wanted));
+}
 
 std::optional<std::string> SpecFields::typed_text(Index value) {
   auto text = words_of(value);
@@ -39,9 +47,17 @@ std::optional<std::string> SpecFields::typed_item(Index item, std::string_view n
   return text;
 }
 
+std::optional<Expansion> SpecFields::used(Index value, std::string_view typed) {
+  auto expansion = expanded(value, typed);
+  if (!expansion) return std::nullopt;
+  for (const auto& [name, text] : expansion->used) spec().values.emplace_back(text);
+  return expansion;
+}
+
 std::optional<std::string> SpecFields::used_text(Index value) {
   const auto text = typed_text(value);
-  return text ? expanded_text(value, *text) : std::nullopt;
+  auto expansion = text ? used(value, *text) : std::nullopt;
+  return expansion ? std::optional(std::move(expansion->text)) : std::nullopt;
 }
 
 std::optional<std::string> SpecFields::used_measure(Index value) {
@@ -59,16 +75,17 @@ std::optional<std::string> SpecFields::used_secret(Index value, bool is_secret) 
   const auto text = typed_text(value);
   if (!text) return std::nullopt;
   hide_if_secret(value, *text, is_secret);
-  return expanded_text(value, *text);
+  auto expansion = used(value, *text);
+  return expansion ? std::optional(std::move(expansion->text)) : std::nullopt;
 }
 
 std::optional<Expansion> SpecFields::used_url(Index value) {
   const auto text = typed_text(value);
   if (!text) return std::nullopt;
-  const auto shown = without_password(*text);
+  const auto shown = without_secrets(*text);
   draft_.text.hide(value, json_string(shown));
-  if (shown != *text && !names_variable(*text)) draft_.holds_secret = true;
-  return expanded(value, *text);
+  if (probe::without_userinfo(*text) != *text && !names_variable(*text)) draft_.holds_secret = true;
+  return used(value, *text);
 }
 
 std::optional<bool> SpecFields::boolean(Index value) {
@@ -100,7 +117,8 @@ std::optional<common::Micros> SpecFields::short_duration(Index value) {
 }
 
 std::optional<std::size_t> SpecFields::choice(Index value, std::span<const std::string_view> words) {
-  const auto text = used_text(value);
+  const auto typed = typed_text(value);
+  const auto text = typed ? expanded_text(value, *typed) : std::nullopt;
   if (!text) return std::nullopt;
   const auto found = std::ranges::find(words, *text);
   if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
@@ -154,20 +172,22 @@ std::vector<std::string> SpecFields::patterns(Index value) {
 }
 
 std::optional<std::string> SpecFields::file_text(Index value, std::string_view what, std::size_t limit, bool secret) {
-  const auto name = used_text(value);
+  const auto typed = typed_text(value);
+  const auto name = typed ? expanded(value, *typed) : std::nullopt;
   if (!name) return std::nullopt;
-  if (name->empty()) {
+  if (name->text.empty()) {
     fault(value, fmt::format("{} is empty; write a file's name, or remove the key", key_of(value)));
     return std::nullopt;
   }
   if (values() != Values::kExpanded) return std::nullopt;
   try {
-    auto found = read_named(*name, reading().file, what, limit);
+    auto found = read_named(name->text, reading().file, what, limit);
     read_from_ = found.file;
     if (secret && found.others_may_read && !found.text.empty()) draft_.exposed.push_back(found.file);
     return std::move(found.text);
   } catch (const common::UsageError& error) {
-    fault(value, fmt::format("{}: {}", key_of(value), error.what()));
+    // A variable that holds the secret itself is easily taken for one with its file's name.
+    fault(value, fmt::format("{}: {}", key_of(value), name->without_values(error.what())));
     return std::nullopt;
   }
 }

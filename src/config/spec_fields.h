@@ -46,7 +46,7 @@ class SpecFields : public Fields {
   template <typename Reader, std::size_t N>
   std::array<Index, N> read_keys(Reader& reader, Index map, const std::array<Key<Reader>, N>& keys) {
     if (tree().kind(map) != Kind::kMap) {
-      wrong_type(map, mapping_of(keys));
+      no_mapping(map, mapping_of(keys));
       return {};
     }
     const auto found = read_map(reader, map, key_of(map), keys);
@@ -54,6 +54,10 @@ class SpecFields : public Fields {
     return found;
   }
 
+  /// What is wrong with something else in the place of a mapping; not quoted, because it may be a secret.
+  void no_mapping(Index value, std::string_view wanted);
+  /// Expanded, with the values taken down as what no sentence may show.
+  std::optional<Expansion> used(Index value, std::string_view typed);
   /// A text as it is used: with `${NAME}` expanded; nothing where it holds one and is not to be judged now.
   std::optional<std::string> used_text(Index value);
   /// The same for a number with or without a unit: one without stays a number.

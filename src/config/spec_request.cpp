@@ -25,7 +25,7 @@ class HeadersReader : private SpecFields {
   explicit HeadersReader(Draft& draft) : SpecFields(draft) {}
 
   void read(Index map) {
-    if (tree().kind(map) != Kind::kMap) return wrong_type(map, "a mapping such as `X-Token: text`");
+    if (tree().kind(map) != Kind::kMap) return no_mapping(map, "a mapping such as `X-Token: text`");
     for (Index key = Tree::first(map); key != tree().after(map); key = tree().after(key + 1)) read_header(key);
   }
 
@@ -78,6 +78,7 @@ class BodyReader : private SpecFields {
 
   void read_inline(Index value) {
     auto text = used_secret(value, false);
+    draft().text.hide(value, "\"***\"");  // it may be a form with a password in it
     if (!text) return;
     if (text->size() > kMaxInlineBody) {
       return fault(value, fmt::format("the body is {} bytes long; at most {} are allowed, put it into a file and name "

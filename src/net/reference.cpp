@@ -108,13 +108,12 @@ Result resolve_reference(const Url& base, std::string_view location) {
   return finish(root_of(base) + merge(base, location));
 }
 
-std::string shown(const Url& url) {
-  const auto target = std::string_view(url.target);
-  const auto question = target.find('?');
-  std::string out = root_of(url).append(target.substr(0, question));
+std::string without_query_values(std::string_view url) {
+  const auto question = url.find('?');
+  std::string out(url.substr(0, question));
   if (question == std::string_view::npos) return out;
   out += '?';
-  for (auto rest = target.substr(question + 1); !rest.empty();) {
+  for (auto rest = url.substr(question + 1); !rest.empty();) {
     const auto field = rest.substr(0, rest.find('&'));
     const auto name = field.find('=');
     if (name != std::string_view::npos) out.append(field.substr(0, name + 1));
@@ -125,6 +124,10 @@ std::string shown(const Url& url) {
     rest.remove_prefix(1);
   }
   return out;
+}
+
+std::string shown(const Url& url) {
+  return root_of(url).append(without_query_values(url.target));
 }
 
 bool same_origin(const Url& a, const Url& b) {

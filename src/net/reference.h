@@ -16,6 +16,9 @@ inline constexpr std::size_t kMaxReferenceCharacters = 2083;
 /// scheme other than http and https, and anything parse_url() refuses, is refused with a sentence.
 std::variant<Url, UrlRefusal> resolve_reference(const Url& base, std::string_view location);
 
+/// `/path?a=***&b=***`: names of a query without their values; any text of a URL will do.
+std::string without_query_values(std::string_view url);
+
 /// `https://host:port/path?a=***&b=***`: no user, no password, names of a query without their values. Storable.
 std::string shown(const Url& url);
 

@@ -10,6 +10,7 @@
 #include "probe/decode.h"
 #include "probe/evidence.h"
 #include "probe/judge.h"
+#include "probe/redaction.h"
 #include "probe/request.h"
 
 namespace monitor::probe {
@@ -143,7 +144,10 @@ ResponseReader::Wanted Chain::wanted() const {
 
 /// After a redirect: makes the next request ready, or says why it is not made.
 std::optional<Failure> Chain::turn() {
-  const auto refused = [](Judgement&& why) { return Failure{why.outcome, std::move(why.reason)}; };
+  const auto refused = [this](Judgement&& why) {
+    conceal_secrets(why.reason);
+    return Failure{why.outcome, std::move(why.reason)};
+  };
   const auto& reader = exchange_->reader();
   header_bytes_ += reader.header_bytes();
   if (header_bytes_ > kMaxChainHeaderBytes) {
@@ -201,7 +205,7 @@ void Chain::take_down() {
 void Chain::note_hop() {
   const auto& trace = exchange_->trace();
   auto url = request_.own_url ? net::shown(*request_.own_url) : check_.typed_url();
-  check_.conceal(url);
+  if (request_.own_url) conceal_secrets(url);
   seen_.hops.push_back({common::storable(url, kMaxShownHop), std::string(request_.method), exchange_->reader().status(),
                         trace.remote_address, trace.reused, trace.phases});
   noted_ = true;
@@ -266,6 +270,13 @@ SharedSecrets Chain::secrets() const {
   auto all = check_.secrets() ? *check_.secrets() : Secrets{};
   all.push_back(token_);
   return std::make_shared<const Secrets>(std::move(all));
+}
+
+/// For what a server said of where to go: it may have put into it what we told it.
+void Chain::conceal_secrets(std::string& text) const {
+  check_.conceal(text);
+  const auto hidden = secrets();
+  text = Redaction(hidden.get(), check_.expectations()->redact()).conceal(text);
 }
 
 void Chain::keep_evidence() {

@@ -57,6 +57,7 @@ class Chain {
   Received received();
   void judge_response(const Findings* findings);
   SharedSecrets secrets() const;
+  void conceal_secrets(std::string& text) const;
   void keep_evidence();
   std::string excerpt() const;
   void fail(common::Outcome outcome, std::string reason);

@@ -71,9 +71,13 @@ void Check::gather_secrets(const Service& service) {
 }
 
 void Check::conceal(std::string& sentence) const {
-  if (typed_.empty()) return;
-  replace_all(sentence, url_.endpoint(), typed_);
-  replace_all(sentence, url_.host, typed_);
+  if (!typed_.empty()) {
+    replace_all(sentence, url_.endpoint(), typed_);
+    replace_all(sentence, url_.host, typed_);
+  }
+  for (const auto& value : spec().values) {
+    if (value.reveal().size() >= kShortestSecret) replace_all(sentence, value.reveal(), "***");
+  }
 }
 
 }  // namespace monitor::probe

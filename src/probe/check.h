@@ -41,7 +41,8 @@ class Check {
   const SharedSecrets& secrets() const { return secrets_; }
   /// The URL as typed, without user and password; only of a check that may have several hops, else empty.
   const std::string& typed_url() const { return typed_url_; }
-  /// Puts host and port back as they were typed where a `${NAME}` gave part of them: reasons are stored and logged.
+  /// Puts host and port back as they were typed where a `${NAME}` gave part of them, and `***` for what any other one
+  /// gave: reasons are stored and logged.
   void conceal(std::string& sentence) const;
   std::chrono::seconds timeout() const { return timeout_; }
   std::size_t body_limit() const { return body_limit_; }

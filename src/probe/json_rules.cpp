@@ -159,7 +159,7 @@ struct CompiledRule {
         place(rule.pointer.empty() ? std::string{} : " at " + cut(rule.pointer)) {
     if (is == Is::kExisting || is == Is::kMissing) return;
     expected = json::parse({rule.value.data(), rule.value.size()}, {}, limits());
-    shown = cut(scalar(expected));
+    shown = rule.hidden ? "***" : cut(scalar(expected));
   }
 
   Is is;

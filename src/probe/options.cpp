@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "net/reference.h"
 #include "net/url.h"
 #include "probe/regex.h"
 
@@ -43,6 +44,11 @@ std::string Service::label() const {
   return name.empty() ? fmt::format("{} {}", method, without_userinfo(url)) : name;
 }
 
+std::string Service::log_label() const {
+  return name.empty() ? fmt::format("{} {}", method, without_query_values(without_userinfo(url)))
+                      : without_userinfo(name);
+}
+
 const Spec& Service::spec() const {
   static const Spec defaults;
   return extra ? *extra : defaults;
@@ -77,6 +83,10 @@ std::optional<std::string> refuse_name(std::string_view name) {
     return "the name is all digits, and a number addresses a service by its place in the table: add a letter";
   }
   return std::nullopt;
+}
+
+std::string without_query_values(std::string_view url) {
+  return net::without_query_values(url);
 }
 
 std::string without_userinfo(std::string_view url) {

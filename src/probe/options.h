@@ -68,7 +68,8 @@ struct JsonRule {
   enum class Is : std::uint8_t { kEqual, kNotEqual, kExisting, kMissing, kBelow, kAtMost, kAbove, kAtLeast };
   std::string pointer;  ///< RFC 6901; empty: the whole document
   Is is = Is::kExisting;
-  std::string value;  ///< JSON text to compare with; a number for the four orders; empty for kExisting and kMissing
+  std::string value;    ///< JSON text to compare with; a number for the four orders; empty for kExisting and kMissing
+  bool hidden = false;  ///< a `${NAME}` gave part of `value`: no sentence may show it
   bool operator==(const JsonRule&) const = default;
 };
 
@@ -119,7 +120,8 @@ struct Spec {
   Expect expect;
   EvidenceOptions evidence;
   Recheck recheck;
-  std::string shown;  ///< all of it as one line of JSON, as typed but without secrets: what is stored
+  std::string shown;                   ///< all of it as one line of JSON, as typed but without secrets: what is stored
+  std::vector<common::Secret> values;  ///< what each `${NAME}` in a text of it became: no sentence may show one
 };
 
 /// One monitored endpoint.
@@ -140,6 +142,8 @@ struct Service {
   std::string key() const;
   /// What a person knows it by: the name, or `GET https://…`.
   std::string label() const;
+  /// The same for the log: without the values of the URL's query.
+  std::string log_label() const;
   const Spec& spec() const;
 };
 
@@ -177,5 +181,7 @@ std::optional<std::string> refuse_sha256(std::string_view digest);
 
 /// `url` without user and password, for showing and storing.
 std::string without_userinfo(std::string_view url);
+/// `url` with `***` for each value in its query, for the log.
+std::string without_query_values(std::string_view url);
 
 }  // namespace monitor::probe

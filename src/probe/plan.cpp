@@ -4,6 +4,8 @@
 #include <array>
 #include <variant>
 
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
 #include <fmt/format.h>
 
 #include "common/error.h"
@@ -67,12 +69,22 @@ bool is_harmless(std::string_view name) {
   return std::ranges::any_of(kHarmless, [name](std::string_view one) { return same_text(one, name); });
 }
 
+/// Also as a server that answers in JSON spells it.
+void add_secret(Secrets& out, const std::string& text) {
+  auto spelled = boost::json::serialize(boost::json::string_view(text.data(), text.size()));
+  spelled = spelled.substr(1, spelled.size() - 2);
+  if (spelled != text) out.push_back(std::move(spelled));
+  out.push_back(text);
+}
+
 SharedSecrets secrets_of(const Spec& spec, const std::string& authorization) {
   Secrets out;
   for (const auto& field : spec.headers) {
-    if (!is_harmless(field.name)) out.push_back(field.value.reveal());
+    if (!is_harmless(field.name)) add_secret(out, field.value.reveal());
   }
-  if (!spec.auth.secret.empty()) out.push_back(spec.auth.secret.reveal());
+  for (const auto& value : spec.values) add_secret(out, value.reveal());
+  if (!spec.body.empty()) add_secret(out, spec.body.reveal());
+  if (!spec.auth.secret.empty()) add_secret(out, spec.auth.secret.reveal());
   if (spec.auth.kind == Auth::Kind::kBasic) out.push_back(authorization.substr(authorization.find(' ') + 1));
   return out.empty() ? nullptr : std::make_shared<const Secrets>(std::move(out));
 }

@@ -7,7 +7,6 @@
 namespace monitor::probe {
 namespace {
 
-constexpr std::size_t kShortestSecret = 4;
 constexpr std::string_view kMask = "***";
 // Bytes that all searches together may go over: a pattern like `x(.*y)?` goes over the whole rest for every `x`.
 constexpr std::size_t kMaxWork = std::size_t{16} << 20;

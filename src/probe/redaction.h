@@ -11,8 +11,11 @@
 
 namespace monitor::probe {
 
-/// Texts that we send and that a server may send back: passwords, tokens, values of header fields. One of fewer than 4
-/// bytes is not looked for: it would be found everywhere.
+/// A secret of fewer bytes is not looked for: it would be found everywhere.
+inline constexpr std::size_t kShortestSecret = 4;
+
+/// Texts that we send and that a server may send back: passwords, tokens, values of header fields, bodies, and what the
+/// environment gave.
 using Secrets = std::vector<std::string>;
 using SharedSecrets = std::shared_ptr<const Secrets>;
 

@@ -237,15 +237,58 @@ TEST_F(Spec, ShowsEverythingButSecrets) {
             R"({"headers":{"Accept":"a","X-Id":"***","Authorization":"***","Cookie":"***","X-Api-Key":"***",)"
             R"("X-Auth-Token":"***"}})");
   EXPECT_EQ(shown("    body: 'p=${MONITOR_TEST_TOKEN}'\n"), R"({"body":"***"})");
-  EXPECT_EQ(shown("    body: a\n"), R"({"body":"a"})");
+  EXPECT_EQ(shown("    body: user=a&password=hunter2\n"), R"({"body":"***"})");
   EXPECT_EQ(shown("    auth: {basic: {user: u, password: hunter2}}\n"),
             R"({"auth":{"basic":{"user":"u","password":"***"}}})");
   EXPECT_EQ(shown("    auth: {bearer: {token: hunter2}}\n"), R"({"auth":{"bearer":{"token":"***"}}})");
   EXPECT_EQ(shown("    auth: {oauth2: {token_url: 'https://u:hunter2@a.example/', client_id: c, client_secret: "
                   "hunter2}}\n"),
             R"({"auth":{"oauth2":{"token_url":"https://***@a.example/","client_id":"c","client_secret":"***"}}})");
+  EXPECT_EQ(shown("    auth: {oauth2: {token_url: 'https://a.example/?t=hunter2', client_id: c, client_secret: x}}\n"),
+            R"({"auth":{"oauth2":{"token_url":"https://a.example/?t=***","client_id":"c","client_secret":"***"}}})");
   EXPECT_EQ(shown("    proxy: http://u:hunter2@a.example:1\n"), R"({"proxy":"http://***@a.example:1"})");
   EXPECT_EQ(shown("    proxy: http://a.example:1\n"), R"({"proxy":"http://a.example:1"})");
+}
+
+TEST_F(Spec, TakesDownWhatTheEnvironmentGave) {
+  const auto values = [this](const std::string& lines) {
+    std::vector<std::string> out;
+    for (const auto& value : spec_of(lines).values) out.push_back(value.reveal());
+    return out;
+  };
+  const auto one = ElementsAre("s3cr3t");
+  EXPECT_THAT(values("    headers: {X-Id: 'a${MONITOR_TEST_TOKEN}'}\n"), one);
+  EXPECT_THAT(values("    body: 'p=${MONITOR_TEST_TOKEN}'\n"), one);
+  EXPECT_THAT(values("    auth: {bearer: {token: '${MONITOR_TEST_TOKEN}'}}\n"), one);
+  EXPECT_THAT(values("    proxy: 'http://u:${MONITOR_TEST_TOKEN}@a.example:1'\n"), one);
+  EXPECT_THAT(values("    expect: {json: [{pointer: /a, equals: ['x${MONITOR_TEST_TOKEN}', 1]}]}\n"), one);
+  EXPECT_THAT(values("    body: s3cr3t\n"), IsEmpty());
+}
+
+TEST_F(Spec, HidesAnExpectationThatTheEnvironmentGave) {
+  const auto rules =
+      spec_of("    expect: {json: [{pointer: /a, equals: ['${MONITOR_TEST_TOKEN}'], not_equals: b}]}\n").expect.json;
+  ASSERT_EQ(rules.size(), 2U);
+  EXPECT_TRUE(rules[0].hidden);
+  EXPECT_FALSE(rules[1].hidden);
+}
+
+TEST_F(Spec, QuotesNoSecretThatStandsInTheWrongPlace) {
+  for (const auto* lines :
+       {"    auth: hunter2\n", "    auth: {bearer: hunter2}\n", "    auth: {basic: 'u:hunter2'}\n",
+        "    auth: {oauth2: hunter2}\n", "    headers: 'Authorization: hunter2'\n",
+        "    auth: {basic: {user: 'u:hunter2', password: x}}\n", "    auth: {bearer: {token: 'hunter2 x'}}\n"}) {
+    EXPECT_THAT(error_of_service(lines), AllOf(HasSubstr("config:"), Not(HasSubstr("hunter2")))) << lines;
+  }
+}
+
+TEST_F(Spec, NamesTheVariableThatHoldsNoFilesName) {
+  for (const auto* lines :
+       {"    auth: {basic: {user: u, password_file: '${MONITOR_TEST_TOKEN}'}}\n",
+        "    headers: {X-Token: {file: '${MONITOR_TEST_TOKEN}'}}\n", "    body_file: '${MONITOR_TEST_TOKEN}'\n"}) {
+    EXPECT_THAT(error_of_service(lines), AllOf(HasSubstr("${MONITOR_TEST_TOKEN}: "), Not(HasSubstr("s3cr3t"))))
+        << lines;
+  }
 }
 
 TEST_F(Spec, ShowsKeysInOneOrder) {

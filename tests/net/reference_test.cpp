@@ -112,6 +112,7 @@ TEST(Reference, ShownWithoutWhatMayBeSecret) {
             "http://a.test/p?token=***&x=***&***&a=***");
   EXPECT_EQ(shown(base("https://a.test:8443/p")), "https://a.test:8443/p");
   EXPECT_EQ(shown(base("http://a.test/?")), "http://a.test/?");
+  EXPECT_EQ(without_query_values("http://a.test/${P}?t=${T}"), "http://a.test/${P}?t=***") << "any text of a URL";
   EXPECT_EQ(shown(base("http://a.test/?&a=1&")), "http://a.test/?&a=***&");
 }
 

@@ -46,6 +46,13 @@ TEST(Service, NeitherKeyNorLabelHoldsAPassword) {
   EXPECT_EQ(one.label(), "GET http://a.test/");
 }
 
+TEST(Service, TheLogDoesNotTellTheValuesOfAQuery) {
+  auto one = service("http://user:s3cret@a.test/p?token=s3cret&x=s3cret");
+  EXPECT_EQ(one.log_label(), "GET http://a.test/p?token=***&x=***");
+  one.name = "front page";
+  EXPECT_EQ(one.log_label(), "front page");
+}
+
 TEST(Options, WithoutUserinfoTouchesTheAuthorityAlone) {
   EXPECT_EQ(without_userinfo("http://u:p@a.test:80/x@y?z@"), "http://a.test:80/x@y?z@");
   EXPECT_EQ(without_userinfo("http://a@b@c.test"), "http://c.test");

@@ -139,6 +139,33 @@ TEST_F(ProberEvidenceTest, HoldsNoneOfOurSecretsThatAServerSendsBack) {
                              HasSubstr("Accept: text/plain"), Not(HasSubstr("canary")), Not(HasSubstr(server.host()))));
 }
 
+TEST_F(ProberEvidenceTest, HoldsNothingOfABodyThatAServerSendsBack) {
+  Recorder server([](const std::string& request) {
+    const auto body = request.substr(request.find("\r\n\r\n") + 4);
+    return ok("you sent " + body + " and {canary2}");
+  });
+  const Spec spec{.body = Secret("pw=canary1"), .expect = {.body_not = {"you"}}, .values = {Secret("canary2")}};
+  EXPECT_THAT(probe(specified(service(server.url(), "POST"), spec), Keep::kIfBad).evidence,
+              testing::EndsWith("you sent *** and {***}"));
+}
+
+TEST_F(ProberEvidenceTest, KnowsASecretThatAServerSpellsInJson) {
+  Recorder server([](const std::string&) { return ok(R"({"sent": "{\"pw\":\"canary1\"}", "token": "a\\canary2"})"); });
+  const Spec spec{.headers = {{"X-Token", Secret("a\\canary2")}}, .body = Secret(R"({"pw":"canary1"})")};
+  EXPECT_THAT(probe(specified(service(server.url(), "POST"), spec), Keep::kIfGood).evidence,
+              testing::EndsWith(R"({"sent": "***", "token": "***"})"));
+}
+
+TEST_F(ProberEvidenceTest, NoReasonShowsWhatTheEnvironmentGave) {
+  Recorder server([](const std::string&) { return ok(R"({"a": "canary1"})"); });
+  const Spec spec{.expect = {.json = {{"/a", JsonRule::Is::kEqual, "\"canary2\"", true}}},
+                  .values = {Secret("canary1"), Secret("canary2")}};
+  EXPECT_EQ(probe(specified(service(server.url()), spec)).reason, "the JSON value at /a is \"***\", not ***");
+  const Spec proxied{.proxy = "http://127.0.0.1:1", .values = {Secret("127.0.0.1")}};
+  EXPECT_THAT(probe(specified(service("http://a.test/"), proxied)).reason,
+              testing::AllOf(HasSubstr("the proxy ***:1"), Not(HasSubstr("127.0.0.1"))));
+}
+
 TEST_F(ProberEvidenceTest, IsKeptOfAResponseThatBrokeOff) {
   const auto cut = [&](const std::string& sent) {
     const ScriptServer server(ScriptServer::reply(sent));

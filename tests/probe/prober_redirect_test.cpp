@@ -51,6 +51,30 @@ TEST_F(ProberRedirectTest, TheLastAnswerIsJudgedAndEveryHopIsNoted) {
   EXPECT_EQ(server.connections(), 3) << "each on a fresh connection";
 }
 
+TEST_F(ProberRedirectTest, WhatWeToldAServerIsNotShownWhereItLeadsUs) {
+  Recorder server([](const std::string& request) {
+    return asks_for(request, "/canary1")         ? to("/canary1/?canary2=1")
+           : asks_for(request, "/out")           ? to("ftp://a.test/canary3")
+           : asks_for(request, "/round")         ? to("/round/canary3")
+           : asks_for(request, "/round/canary3") ? to("/round/canary3")
+                                                 : ok("hello");
+  });
+  auto spec = following();
+  spec.headers = {{"X-Token", Secret("canary2")}};
+  spec.values = {Secret("canary3")};
+  auto what = specified(service(server.url("/canary1")), spec);
+  what.url = server.url("/${PATH}");
+  const auto seen = probe(what);
+  ASSERT_EQ(seen.hops.size(), 2U) << seen.reason;
+  EXPECT_EQ(seen.hops[0].url, server.url("/${PATH}"));
+  EXPECT_EQ(seen.hops[1].url, server.url("/***/?***=***"));
+  for (const auto* path : {"/out", "/round"}) {
+    const auto refused = probe(specified(service(server.url(path)), spec));
+    EXPECT_EQ(common::verdict_of(refused.outcome), common::Verdict::kDown);
+    EXPECT_THAT(refused.reason, testing::AllOf(HasSubstr("redirect"), Not(HasSubstr("canary"))));
+  }
+}
+
 TEST_F(ProberRedirectTest, AChainOfOneHasNoHops) {
   Recorder server([](const std::string&) { return ok("hello"); });
   EXPECT_TRUE(probe(follower(server.url())).hops.empty());
