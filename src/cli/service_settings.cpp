@@ -30,8 +30,11 @@ Setting split(std::string_view typed) {
 /// A mapping that names a file for its secret holds none.
 bool holds_secret(const Setting& setting) {
   const auto [path, value] = setting;
-  if (value.empty() || value.find("${") != std::string_view::npos || !config::is_secret(path)) return false;
-  if (path == "proxy") return value.find('@') != std::string_view::npos;
+  if (value.empty() || value.find("${") != std::string_view::npos) return false;
+  if (path == "url" || path == "proxy" || path == "auth.oauth2.token_url") {
+    return probe::without_userinfo(value) != value;
+  }
+  if (!config::is_secret(path)) return false;
   return !value.starts_with('{') || value.find("_file") == std::string_view::npos;
 }
 

@@ -23,7 +23,9 @@ constexpr std::size_t kMaxServiceFile = std::size_t{4} << 20;
 constexpr std::size_t kMaxValue = std::size_t{1} << 20;
 
 [[noreturn]] void refuse(std::string_view path, std::string_view sentence) {
-  throw common::UsageError(fmt::format("--set {}: {}", common::escape_controls(without_secret(path)), sentence));
+  constexpr std::size_t kShownPath = 200;
+  const auto shown = common::storable(common::escape_controls(without_secret(path)), kShownPath);
+  throw common::UsageError(fmt::format("--set {}: {}", shown, sentence));
 }
 
 /// The keys that a service has in members of its own.

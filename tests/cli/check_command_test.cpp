@@ -209,7 +209,8 @@ TEST_F(CheckCommand, RefusesWrongUsageWithStatusTwo) {
 TEST_F(CheckCommand, WarnsOfASecretInTheArgumentsAndRepeatsItNowhere) {
   const ScriptServer server(ScriptServer::reply(response("200 OK")));
   const std::vector<std::string> typed{"auth.basic={user: u, password: hunter2}", "auth.bearer.token=hunter2",
-                                       "headers.Authorization=Bearer hunter2"};
+                                       "headers.Authorization=Bearer hunter2",
+                                       "url=http://u:hunter2@" + server.url().substr(7)};
   for (const auto& setting : typed) {
     const auto ended = run({"check", server.url(), "--set", setting});
     EXPECT_EQ(ended.status, kUp) << ended.err;
