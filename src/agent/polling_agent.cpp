@@ -70,7 +70,7 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
   bool any_remembered = false;
   for (const auto& service : options_.services) {
     definitions.push_back(to_definition(service));
-    members_.push_back({probe::without_userinfo(service.label()), prober_.prepare(service)});
+    members_.push_back({service.log_label(), prober_.prepare(service)});
     any_remembered = any_remembered || service.interval > kRememberAbove;
   }
   const auto ids = co_await store_.define(definitions);
