@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "exporter/row_columns.h"
+#include "exporter/schema_sql.h"
 #include "storage/rows.h"
 
 namespace monitor::exporter {
@@ -75,10 +76,7 @@ void Dimension<Row, Columns>::add(Transaction& transaction, const Wanted& missin
   }
   if (columns.empty()) return;
   transaction.run(with_known_numbers ? Columns::kInsertWithIds : Columns::kInsert, columns.close());
-  if (with_known_numbers) {
-    transaction.run(
-        fmt::format("SELECT setval(pg_get_serial_sequence('{0}', 'id'), (SELECT max(id) FROM {0}))", Columns::kTable));
-  }
+  if (with_known_numbers) transaction.run(pass_numbers_sql(Columns::kTable));
 }
 
 template class Dimension<storage::StoredDefinition, DefinitionColumns>;

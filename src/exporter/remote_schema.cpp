@@ -71,24 +71,6 @@ void make_tables(Transaction& transaction) {
                   kSchemaVersion));
 }
 
-/// The list grows with the program, without a change of the schema. `rewrite`: the words of an older version too.
-bool seed_outcomes(Transaction& transaction, bool rewrite) {
-  ArrayLiteral codes;
-  for (const auto& info : common::kOutcomes) codes.add(std::int64_t{static_cast<std::uint8_t>(info.outcome)});
-  const std::string count = "SELECT count(*) FROM monitoring_outcomes WHERE code = ANY ($1::smallint[])";
-  const auto known = number(transaction.run(count, {codes.close()}).at(0).at(0));
-  if (!rewrite && known == static_cast<std::int64_t>(common::kOutcomes.size())) return false;
-  const std::string insert = fmt::format("INSERT INTO monitoring_outcomes VALUES ($1::smallint, $2, $3, $4) {}",
-                                         rewrite ? "ON CONFLICT (code) DO UPDATE SET outcome = excluded.outcome, "
-                                                   "verdict = excluded.verdict, meaning = excluded.meaning"
-                                                 : "ON CONFLICT DO NOTHING");
-  for (const auto& info : common::kOutcomes) {
-    transaction.run(insert, {std::to_string(static_cast<int>(info.outcome)), std::string(info.name),
-                             std::string(name_of(info.verdict)), std::string(info.meaning)});
-  }
-  return true;
-}
-
 std::string name_of_day(std::chrono::sys_days day, std::string_view separator = "") {
   const std::chrono::year_month_day date(day);
   return fmt::format("{0:04}{3}{1:02}{3}{2:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
@@ -134,10 +116,27 @@ SchemaReport ensure_schema(Session& session) {
     if (!state.view_complete) transaction->run(view_sql(state.view));
     report.created = true;
   }
-  report.created |= seed_outcomes(*transaction, upgraded);
+  report.created |= ensure_outcomes(*transaction, upgraded);
   report.view = state.view;
   transaction->commit();
   return report;
+}
+
+bool ensure_outcomes(Transaction& transaction, bool rewrite) {
+  ArrayLiteral codes;
+  for (const auto& info : common::kOutcomes) codes.add(std::int64_t{static_cast<std::uint8_t>(info.outcome)});
+  const std::string count = "SELECT count(*) FROM monitoring_outcomes WHERE code = ANY ($1::smallint[])";
+  const auto known = number(transaction.run(count, {codes.close()}).at(0).at(0));
+  if (!rewrite && known == static_cast<std::int64_t>(common::kOutcomes.size())) return false;
+  const std::string insert = fmt::format("INSERT INTO monitoring_outcomes VALUES ($1::smallint, $2, $3, $4) {}",
+                                         rewrite ? "ON CONFLICT (code) DO UPDATE SET outcome = excluded.outcome, "
+                                                   "verdict = excluded.verdict, meaning = excluded.meaning"
+                                                 : "ON CONFLICT DO NOTHING");
+  for (const auto& info : common::kOutcomes) {
+    transaction.run(insert, {std::to_string(static_cast<int>(info.outcome)), std::string(info.name),
+                             std::string(name_of(info.verdict)), std::string(info.meaning)});
+  }
+  return true;
 }
 
 common::WallTime server_now(Transaction& transaction) {

@@ -35,6 +35,9 @@ struct SchemaReport {
 
 /// Makes what is missing, under an advisory lock. Without anything to make, nothing but SELECT is needed.
 SchemaReport ensure_schema(Session& session);
+/// Puts in what is missing of the list of outcomes, which grows with the program, without a change of the schema;
+/// `rewrite`: the words of an older version too. Whether there was anything to do.
+bool ensure_outcomes(Transaction& transaction, bool rewrite = false);
 
 /// The server's clock.
 common::WallTime server_now(Transaction& transaction);

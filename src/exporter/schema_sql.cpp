@@ -182,4 +182,11 @@ COMMENT ON VIEW {name} IS '{comment}';
                      fmt::arg("newest", kNewestColumn), fmt::arg("comment", kViewComment));
 }
 
+std::string pass_numbers_sql(std::string_view table) {
+  return fmt::format(
+      "SELECT setval(sequence, greatest((SELECT max(id) FROM {0}), nextval(sequence))) "
+      "FROM (SELECT pg_get_serial_sequence('{0}', 'id')::regclass AS sequence) AS s",
+      table);
+}
+
 }  // namespace monitor::exporter

@@ -16,5 +16,8 @@ inline constexpr std::string_view kNewestColumn = "evidence";
 std::string tables_sql();
 /// Makes or replaces the view `name`.
 std::string view_sql(std::string_view name);
+/// After entries were put back under their old numbers: new ones get numbers beyond these, and beyond every number that
+/// was ever given, as other agents' rows may refer to what they have not put back yet.
+std::string pass_numbers_sql(std::string_view table);
 
 }  // namespace monitor::exporter

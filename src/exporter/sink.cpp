@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "exporter/schema_sql.h"
+
 namespace monitor::exporter {
 namespace {
 
@@ -57,8 +59,11 @@ void Sink::write_checked(Session& session, const storage::Batch& batch, const Pa
   written.server_now = server_now(*transaction);
   Agent& agent = current_agent(*transaction, batch.agent_id);
   if (part.results.size() > 0 || part.others) definitions_.find(*transaction, batch.definitions, repertoire_);
-  if (part.results.size() > 0) tls_.find(*transaction, batch.tls, repertoire_);
-  if (part.results.size() > 0) add_results(*transaction, agent.id, batch, part.results);
+  if (part.results.size() > 0) {
+    tls_.find(*transaction, batch.tls, repertoire_);
+    add_results(*transaction, agent.id, batch, part.results);
+    ensure_outcomes(*transaction);
+  }
   if (part.others && !batch.skipped.empty()) add_skipped(*transaction, agent.id, batch.skipped);
   if (part.others && !batch.gaps.empty()) add_gaps(*transaction, agent.id, batch.gaps);
   auto moved = agent.head;
@@ -106,9 +111,8 @@ INSERT INTO monitoring_agents (id, agent_id, results_head, skipped_head, gaps_he
 SELECT {0}, '{1}', coalesce((SELECT max(seq) FROM monitoring_results WHERE agent = {0}), 0),
   coalesce((SELECT max(id) FROM monitoring_skipped WHERE agent = {0}), 0),
   coalesce((SELECT max(id) FROM monitoring_gaps WHERE agent = {0}), 0)
-ON CONFLICT DO NOTHING;
-SELECT setval(pg_get_serial_sequence('monitoring_agents', 'id'), (SELECT max(id) FROM monitoring_agents)))sql",
-                                known->second.id, agent_id));
+ON CONFLICT DO NOTHING; {2})sql",
+                                known->second.id, agent_id, pass_numbers_sql("monitoring_agents")));
   }
   transaction.run(
       "INSERT INTO monitoring_agents (agent_id) SELECT $1::uuid WHERE NOT EXISTS "

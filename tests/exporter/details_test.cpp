@@ -126,6 +126,22 @@ TEST_F(DetailsTest, TlsFactsThatWereLostThereArePutBackWithTheirOldNumbers) {
   EXPECT_EQ(server().value("SELECT count(*) FROM monitoring"), "6") << "the view came back too";
 }
 
+TEST_F(DetailsTest, ANumberThatWasGivenOnceIsNeverGivenToOtherTlsFacts) {
+  const auto id = define(definition());
+  append(explained(id, facts_of("a.example")));
+  commit();
+  ASSERT_EQ(drain(), Progress::kIdle);
+  // Another agent's, which its rows refer to though they are gone.
+  server().exec("INSERT INTO monitoring_tls (fingerprint) VALUES ('x'), ('y'), ('z'); DELETE FROM monitoring_tls");
+  append(explained(id, facts_of("a.example")));
+  commit();
+  ASSERT_EQ(drain(), Progress::kIdle);
+  append(explained(id, facts_of("new.example")));
+  commit();
+  ASSERT_EQ(drain(), Progress::kIdle);
+  EXPECT_EQ(server().value("SELECT min(id) || ' ' || (max(id) > 4) FROM monitoring_tls"), "1 true");
+}
+
 TEST_F(DetailsTest, ADatabaseOfAnotherEncodingTakesThemToo) {
   server().exec("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0", "postgres");
   options_.uri = server().uri("latin");

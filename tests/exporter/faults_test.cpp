@@ -273,6 +273,35 @@ TEST_F(ExporterTest, AnEmptiedDimensionIsFilledWithItsOldNumbers) {
             "30 30 30 2");
 }
 
+TEST_F(ExporterTest, AnEmptiedListOfOutcomesIsFilledByTheNextBatch) {
+  add_results(2);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  server().exec("DELETE FROM monitoring_outcomes");
+  EXPECT_EQ(server().value("SELECT count(up) FROM monitoring"), "0");
+  add_results(1);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  EXPECT_EQ(server().value("SELECT count(up) FROM monitoring"), "3");
+}
+
+TEST_F(ExporterTest, NumbersOfOtherAgentsAreNotGivenAwayWhileTheyAreMissing) {
+  add_results(1);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  server().exec(
+      "INSERT INTO monitoring_definitions (fingerprint, key, name, url, method, regex_check_required, "
+      "interval_s, timeout_s) SELECT i::text::bytea, 'k', 'n', 'u', 'm', false, 1, 1 FROM generate_series(2, 4) i;"
+      "INSERT INTO monitoring_agents (agent_id) SELECT gen_random_uuid() FROM generate_series(2, 4);"
+      "DELETE FROM monitoring_definitions; DELETE FROM monitoring_agents");
+  add_results(1);
+  EXPECT_EQ(step(), Progress::kUnavailable);
+  EXPECT_EQ(drain(), Progress::kIdle);
+  add_results(1, "new");
+  ASSERT_EQ(drain(), Progress::kIdle);
+  EXPECT_EQ(server().value("SELECT string_agg((id > 4)::text, ' ' ORDER BY id) FROM monitoring_definitions"),
+            "false true");
+  EXPECT_EQ(server().value("INSERT INTO monitoring_agents (agent_id) VALUES (gen_random_uuid()) RETURNING id > 4"),
+            "t");
+}
+
 TEST_F(ExporterTest, OldRowsGetAPartitionAndRowsBeyondTheWindowStepAside) {
   const auto id = define(definition());
   for (const int days : {0, 1, 30, 399, 402, 5000, -1, -4}) append(result(id, std::chrono::days{days}));
