@@ -1,5 +1,7 @@
 #include "storage/definitions.h"
 
+#include <fmt/format.h>
+
 #include "common/text.h"
 #include "storage/row_mapping.h"
 
@@ -9,7 +11,18 @@ namespace {
 constexpr std::size_t kMaxTextBytes = std::size_t{8} << 10;  // a URL has at most 2083, a regex is written by hand
 constexpr std::size_t kMaxMethodBytes = 32;
 constexpr std::size_t kMaxSettingsBytes = std::size_t{64} << 10;
+constexpr std::int64_t kRememberedResults = 100'000;           // read in some 20 ms
 constexpr auto kRememberedInterval = std::chrono::minutes{5};  // shorter ones start afresh within it anyway
+
+/// Cut short they would be JSON no more, and two that differ behind the cut would be one definition.
+std::string storable_settings(const std::string& settings) {
+  if (settings.size() <= kMaxSettingsBytes) return common::storable(settings, kMaxSettingsBytes);
+  Fingerprint whole;
+  whole.add(settings);
+  std::string out = fmt::format(R"({{"too_long":{},"fingerprint":")", settings.size());
+  for (const auto byte : whole.digest()) out += fmt::format("{:02x}", byte);
+  return out += "\"}";
+}
 
 Definition made_storable(Definition definition) {
   for (auto* text : {&definition.key, &definition.name, &definition.url}) {
@@ -17,7 +30,7 @@ Definition made_storable(Definition definition) {
   }
   definition.method = common::storable(definition.method, kMaxMethodBytes);
   if (definition.regex) definition.regex = common::storable(*definition.regex, kMaxTextBytes);
-  definition.settings = common::storable(definition.settings, kMaxSettingsBytes);
+  definition.settings = storable_settings(definition.settings);
   return definition;
 }
 
@@ -83,6 +96,23 @@ std::unordered_map<std::string, common::WallTime> Definitions::last_runs() {
   auto rows = select.query();
   while (rows.next()) runs.emplace(rows.text(0), common::from_unix_micros(rows.integer(1)));
   return runs;
+}
+
+std::unordered_map<std::string, common::Verdict> Definitions::last_verdicts() {
+  std::unordered_map<DefinitionId, std::string> keys;
+  auto select_keys = database_.prepare("SELECT id, key FROM definitions");
+  auto definitions = select_keys.query();
+  while (definitions.next()) keys.emplace(definitions.integer(0), definitions.text(1));
+
+  std::unordered_map<std::string, common::Verdict> verdicts;
+  auto select = database_.prepare("SELECT definition, outcome FROM results ORDER BY seq DESC LIMIT ?1");
+  auto rows = select.query(kRememberedResults);
+  while (rows.next()) {
+    const auto verdict = common::verdict_of(static_cast<common::Outcome>(rows.integer(1)));
+    const auto key = keys.find(rows.integer(0));
+    if (verdict != common::Verdict::kUnknown && key != keys.end()) verdicts.emplace(key->second, verdict);
+  }
+  return verdicts;
 }
 
 }  // namespace monitor::storage

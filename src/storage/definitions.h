@@ -29,6 +29,8 @@ class Definitions {
     if (remembered_.contains(id)) set_last_run_.run(id, common::unix_micros(at));
   }
   std::unordered_map<std::string, common::WallTime> last_runs();
+  /// Of each key's last check that was judged, among the newest results.
+  std::unordered_map<std::string, common::Verdict> last_verdicts();
 
  private:
   Database& database_;

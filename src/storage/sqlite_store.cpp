@@ -92,6 +92,10 @@ asio::awaitable<std::unordered_map<std::string, common::WallTime>> SqliteStore::
   co_return co_await work([](Worker& worker) { return worker.last_runs(); });
 }
 
+asio::awaitable<std::unordered_map<std::string, common::Verdict>> SqliteStore::last_verdicts() {
+  co_return co_await work([](Worker& worker) { return worker.last_verdicts(); });
+}
+
 asio::awaitable<void> SqliteStore::append(Result result) {
   make_storable(result);
   const bool heavy = !result.hops.empty() || !result.evidence.empty();

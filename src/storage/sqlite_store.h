@@ -23,6 +23,7 @@ class SqliteStore final : public Store {
 
   boost::asio::awaitable<std::vector<DefinitionId>> define(std::vector<Definition> definitions) override;
   boost::asio::awaitable<std::unordered_map<std::string, common::WallTime>> last_runs() override;
+  boost::asio::awaitable<std::unordered_map<std::string, common::Verdict>> last_verdicts() override;
   boost::asio::awaitable<void> append(Result result) override;
   void append(Skipped skipped) override;
   void append(Gap gap) override;

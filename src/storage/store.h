@@ -46,6 +46,9 @@ class Store {
   virtual boost::asio::awaitable<std::vector<DefinitionId>> define(std::vector<Definition> definitions) = 0;
   /// When each service key last ran (newest request_timestamp), for keys with an interval above 5 minutes.
   virtual boost::asio::awaitable<std::unordered_map<std::string, common::WallTime>> last_runs() = 0;
+  /// The verdict of each service key's last check of any kind that was judged (never unknown), as far as it is among
+  /// the newest 100 000 results.
+  virtual boost::asio::awaitable<std::unordered_map<std::string, common::Verdict>> last_verdicts() = 0;
   /// Takes a result for the next group commit; its text is made storable. Throws `operation_aborted` when cancelled
   /// while it waits. Waits while the queue is full because the disk is slow (back-pressure);
   /// never while degraded: there it drops, counts and records a gap. Hops and evidence have a bound of 16 MiB in all;

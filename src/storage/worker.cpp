@@ -221,6 +221,10 @@ std::unordered_map<std::string, common::WallTime> Worker::last_runs() {
   return guarded([this] { return session().definitions.last_runs(); });
 }
 
+std::unordered_map<std::string, common::Verdict> Worker::last_verdicts() {
+  return guarded([this] { return session().definitions.last_verdicts(); });
+}
+
 Batch Worker::next_batch(Cursor& marked, std::size_t max_rows) {
   return guarded([&] {
     Cursor cursor = marked;

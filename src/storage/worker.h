@@ -53,6 +53,7 @@ class Worker {
   void commit(const Work& work);
   std::vector<DefinitionId> define(const std::vector<Definition>& definitions);
   std::unordered_map<std::string, common::WallTime> last_runs();
+  std::unordered_map<std::string, common::Verdict> last_verdicts();
   /// `marked`: the cursor with what the next commit will move; moves over quarantined rows that nothing follows.
   Batch next_batch(Cursor& marked, std::size_t max_rows);
   void quarantine(const std::vector<Quarantined>& rows);

@@ -98,6 +98,23 @@ TEST(Details, TextBeyondItsLimitIsCut) {
   EXPECT_LE(batch.tls.at(0).facts.certificate.subject.size(), 1024U);
 }
 
+TEST(Details, SettingsTooLongToStoreAreStillToldApart) {
+  Stored stored;
+  auto definition = test::definition_named("n");
+  definition.settings = "{\"body\":\"";
+  definition.settings += std::string(100'000, 'b');
+  auto other = definition;
+  definition.settings += "1\"}";
+  other.settings += "2\"}";
+  const auto ids = stored.wait(stored.store().define({definition, other, definition}));
+  EXPECT_NE(ids[0], ids[1]);
+  EXPECT_EQ(ids[0], ids[2]);
+  EXPECT_EQ(Sql(stored.file())("SELECT group_concat(json_extract(settings, '$.too_long')), "
+                               "count(DISTINCT json_extract(settings, '$.fingerprint')) FROM definitions "
+                               "WHERE name = 'n'"),
+            "100012,100012|2");
+}
+
 TEST(Details, TlsFactsAreStoredOnceAndReferredTo) {
   Stored stored;
   for (int i = 0; i < 50; ++i) {
@@ -207,6 +224,29 @@ TEST(Details, ARecheckIsNotWhenAServiceLastRan) {
   stored.wait(stored.store().append(again));
   stored.wait(stored.store().commit());
   EXPECT_THAT(stored.wait(stored.store().last_runs()), ElementsAre(testing::Pair("daily", at)));
+}
+
+TEST(Details, TheLastVerdictOfAServiceIsThatOfItsLastJudgedCheck) {
+  Stored stored;
+  const auto at = stored.clock().wall();
+  EXPECT_TRUE(stored.wait(stored.store().last_verdicts()).empty());
+  auto changed = test::definition_named("shop");
+  changed.timeout = std::chrono::seconds{7};
+  const auto ids = stored.wait(stored.store().define({changed, test::definition_named("other")}));
+  stored.wait(stored.store().append(test::passed_check(stored.service(), at)));
+  stored.wait(stored.store().append(test::failed_check(ids[0], at, "no")));
+  auto unknown = test::failed_check(ids[0], at, "ours");
+  unknown.outcome = common::Outcome::kLocalResource;
+  stored.wait(stored.store().append(unknown));
+  auto confirmed = test::passed_check(ids[1], at);
+  confirmed.attempt = 1;
+  stored.wait(stored.store().append(test::failed_check(ids[1], at, "no")));
+  stored.wait(stored.store().append(confirmed));
+  stored.close();
+  stored.open();
+  EXPECT_THAT(stored.wait(stored.store().last_verdicts()),
+              testing::UnorderedElementsAre(testing::Pair("shop", common::Verdict::kDown),
+                                            testing::Pair("other", common::Verdict::kUp)));
 }
 
 TEST(Details, CountTowardsTheTextOfABatch) {
