@@ -19,9 +19,12 @@ namespace {
 namespace asio = boost::asio;
 using Status = DnsReply::Status;
 
-// A lost packet is asked for again soon; c-ares doubles the wait with each round: 1.5, 3, 6 and 12 s.
+// A lost packet is asked for again soon: c-ares waits 1.5 s and then 3 s. Nobody can take a question back, so one whose
+// asker has gone stays open until then: who waits longer asks anew.
 constexpr int kFirstTimeoutMs = 1500;
-constexpr int kRounds = 4;
+constexpr int kRounds = 2;
+// How often open questions are looked at: to ask c-ares for the next moment costs a walk over all of them.
+constexpr std::chrono::milliseconds kTick{100};
 // More than any name has in earnest; bounds what one answer can make us try. The first ones are kept.
 constexpr int kMaxAddresses = 64;
 
@@ -118,6 +121,7 @@ struct DnsChannel::Callbacks {
   }
   static void answered(void* argument, int status, int /*timeouts*/, unsigned char* answer, int length) {
     const std::unique_ptr<Question> question(static_cast<Question*>(argument));
+    --question->channel->open_;
     question->on_reply(question->channel->reply(status, answer, length, question->family));
   }
   static ares_socket_t open(int family, int type, int protocol, void* self) {
@@ -178,11 +182,18 @@ DnsChannel::~DnsChannel() {
 }
 
 void DnsChannel::ask(const std::string& name, Family family, OnReply on_reply) {
+  if (open_ >= kMaxOpen) {
+    DnsReply refusal;
+    refusal.status = Status::kLocal;
+    refusal.detail = fmt::format("{} questions wait for the name servers already", open_);
+    return on_reply(std::move(refusal));
+  }
   auto question = std::make_unique<Question>(Question{this, family, std::move(on_reply)});
+  ++open_;
   constexpr int kInternet = 1, kA = 1, kAaaa = 28;  // RFC 1035 §3.2.4 and §3.2.2, RFC 3596 §2.1
   ::ares_search(channel_, name.c_str(), kInternet, family == Family::kV4 ? kA : kAaaa, Callbacks::answered,
                 question.release());
-  arm_timer();
+  tick();
 }
 
 DnsReply DnsChannel::reply(int status, const unsigned char* answer, int length, Family family) const {
@@ -245,18 +256,21 @@ void DnsChannel::await_event(const std::shared_ptr<Socket>& socket, bool write) 
 
 void DnsChannel::process(int read_descriptor, int write_descriptor) {
   ::ares_process_fd(channel_, read_descriptor, write_descriptor);
-  arm_timer();
+  tick();
 }
 
-void DnsChannel::arm_timer() {
-  timeval next{};
-  if (::ares_timeout(channel_, nullptr, &next) == nullptr) {
+void DnsChannel::tick() {
+  if (open_ == 0) {
     timer_.cancel();
-    return;
+    ticking_ = false;
   }
-  timer_.expires_after(std::chrono::seconds{next.tv_sec} + std::chrono::microseconds{next.tv_usec});
+  if (open_ == 0 || ticking_) return;
+  ticking_ = true;
+  timer_.expires_after(kTick);
   timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
-    if (!error && *alive) process(ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    if (error || !*alive) return;
+    ticking_ = false;
+    process(ARES_SOCKET_BAD, ARES_SOCKET_BAD);
   });
 }
 

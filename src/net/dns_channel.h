@@ -38,13 +38,16 @@ struct DnsReply {
   Addresses addresses;
   std::string asked;            ///< with addresses: the name that has them, `name` or one made with a search domain
   std::chrono::seconds ttl{0};  ///< the smallest one on the way to the addresses
-  std::string detail;           ///< for kOtherFailure: what c-ares calls it
+  std::string detail;           ///< for kOtherFailure: what c-ares calls it; for kLocal: why, if it is no errno
   int error_number = 0;
 };
 
 class DnsChannel {
  public:
   using OnReply = std::function<void(DnsReply)>;
+  /// Questions that may be open at once; above it the answer is kLocal. DNS numbers them with 16 bits, and c-ares looks
+  /// for a free number without end.
+  static constexpr std::size_t kMaxOpen = 32'768;
 
   /// `fail_over`: a server that answers SERVFAIL or REFUSED is passed over for the next one, and when all do, the
   /// answer is kNoServer. Without it that answer is taken as it is.
@@ -67,13 +70,15 @@ class DnsChannel {
   void watch(int descriptor, bool read, bool write);
   void await_event(const std::shared_ptr<Socket>& socket, bool write);
   void process(int read_descriptor, int write_descriptor);
-  void arm_timer();
+  void tick();
   DnsReply reply(int status, const unsigned char* answer, int length, Family family) const;
 
   boost::asio::any_io_executor io_;
   boost::asio::steady_timer timer_;
   ares_channeldata* channel_ = nullptr;
   std::size_t servers_ = 0;
+  std::size_t open_ = 0;  ///< questions
+  bool ticking_ = false;
   std::unordered_map<int, std::shared_ptr<Socket>> sockets_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   int socket_error_ = 0;  ///< errno of the last socket that could not be opened; 0 after one that could

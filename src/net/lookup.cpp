@@ -30,7 +30,8 @@ Failure explain(const std::string& name, const DnsReply& reply, AddressFamily fa
       return {Outcome::kDnsFailure, fmt::format("the name {} could not be looked up: {}", name, reply.detail)};
     case Status::kLocal:
       return {Outcome::kLocalResource,
-              fmt::format("the name {} could not be looked up: {}", name, common::errno_text(reply.error_number))};
+              fmt::format("the name {} could not be looked up: {}", name,
+                          reply.detail.empty() ? common::errno_text(reply.error_number) : reply.detail)};
     case Status::kAddresses:
     case Status::kNoData:
     case Status::kAbandoned:

@@ -209,7 +209,22 @@ std::optional<Resolved> Resolver::known(const std::string& name, AddressFamily f
 asio::awaitable<Resolved> Resolver::resolve(std::string name, SteadyTime deadline, AddressFamily family) {
   if (auto answer = known(name, family)) co_return std::move(*answer);
   const auto asked = steady_clock::now();
-  const auto lookup = core_->join_or_start(name, family);
+  for (;;) {
+    const auto lookup = core_->join_or_start(name, family);
+    co_await await_answers(lookup, deadline);
+    if (auto addresses = lookup->addresses()) co_return Resolved{std::move(addresses), false, {}};
+    const bool unanswered = !lookup->done() || lookup->failure().outcome == Outcome::kDnsTimeout;
+    if (!unanswered) co_return Resolved{nullptr, false, lookup->failure()};
+    if (steady_clock::now() >= deadline) break;
+  }
+  co_return Resolved{nullptr,
+                     false,
+                     {Outcome::kDnsTimeout,
+                      fmt::format("no answer from the name servers for {} within {}", name, waited(deadline - asked))}};
+}
+
+/// Until all has been answered, or enough of it, or `deadline` has come.
+asio::awaitable<void> Resolver::await_answers(std::shared_ptr<Lookup> lookup, SteadyTime deadline) {
   Waiter waiter(core_->io, lookup);
   while (!lookup->done()) {
     const auto enough = lookup->first_addresses ? *lookup->first_addresses + kOtherFamilyGrace : SteadyTime::max();
@@ -222,12 +237,6 @@ asio::awaitable<Resolved> Resolver::resolve(std::string name, SteadyTime deadlin
       throw boost::system::system_error(asio::error::operation_aborted);
     }
   }
-  if (auto addresses = lookup->addresses()) co_return Resolved{std::move(addresses), false, {}};
-  if (lookup->done()) co_return Resolved{nullptr, false, lookup->failure()};
-  co_return Resolved{nullptr,
-                     false,
-                     {Outcome::kDnsTimeout,
-                      fmt::format("no answer from the name servers for {} within {}", name, waited(deadline - asked))}};
 }
 
 }  // namespace monitor::net

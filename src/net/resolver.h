@@ -26,6 +26,8 @@ struct Resolved {
   Failure failure;
 };
 
+struct Lookup;
+
 class Resolver {
  public:
   /// How long an answer is kept at most and how many names (of each AddressFamily) at most: a TTL of weeks, or a name
@@ -45,7 +47,7 @@ class Resolver {
   /// What is known without asking anybody: `localhost` (RFC 6761 §6.3: both loopback addresses), /etc/hosts, the cache.
   std::optional<Resolved> known(const std::string& name, AddressFamily family = AddressFamily::kAny);
 
-  /// known(), or else asks the name servers for `family` (both at once) and waits for them until `deadline`. A lookup
+  /// known(), or else asks the name servers for `family` (both at once), again and again, until `deadline`. A lookup
   /// whose waiters have gone ends by itself and fills the cache. `name`: lower case, A-labels; a literal address must
   /// not be asked for. An answer of 0.0.0.0 or :: is no address: to connect to it would be to connect to ourselves;
   /// when there is no other, the failure is `unreachable`. Cancelled: throws `operation_aborted`.
@@ -59,6 +61,8 @@ class Resolver {
   };
   struct Names;
   struct Core;
+
+  boost::asio::awaitable<void> await_answers(std::shared_ptr<Lookup> lookup, common::SteadyTime deadline);
 
   std::shared_ptr<Core> core_;
 };

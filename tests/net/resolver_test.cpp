@@ -144,6 +144,16 @@ TEST_F(ResolverTest, TheDeadlineAbandonsTheWaitAndTheLateAnswerIsStillOfUse) {
   EXPECT_EQ(stub_.questions("slow.test"), 2);
 }
 
+// A question is given up after two rounds, so that few are open; who may wait longer asks anew.
+TEST_F(ResolverTest, AsksAnewForAsLongAsThereIsTime) {
+  stub_.set("deaf.test", {.silent = true});
+  auto resolver = make();
+  const auto answer = resolve(resolver, "deaf.test", std::chrono::seconds{5});
+  EXPECT_EQ(answer.failure.outcome, Outcome::kDnsTimeout);
+  EXPECT_EQ(answer.failure.reason, "no answer from the name servers for deaf.test within 5.0 s");
+  EXPECT_EQ(stub_.questions("deaf.test"), 6);
+}
+
 TEST_F(ResolverTest, OneFamilyIsNotHeldUpByTheOther) {
   stub_.set("half.test", {.v4 = {"192.0.2.1"}, .silent_v6 = true});
   auto resolver = make();
