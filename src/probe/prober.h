@@ -1,4 +1,4 @@
-// One HTTP(S) exchange, from a prepared check to what was observed. io thread only.
+// One check of an HTTP(S) service, from its preparation to what was observed. io thread only.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +35,13 @@ struct Observation {
   bool reused = false;                  ///< the (last) connection had been used by an earlier check
   bool retried = false;           ///< a reused connection proved stale, so the request was sent again on a new one
   bool http_1_0 = false;          ///< the response's version is HTTP/1.0; otherwise 1.1
-  std::string remote_address;     ///< without port, of the last hop; empty when no connection was had
+  std::string remote_address;     ///< without port, of the last hop (or its proxy); empty: no connection was had
   net::SharedTlsFacts tls_facts;  ///< of the last handshake, also when it failed; null without TLS
   Phases phases;                  ///< summed over all hops
   common::Micros total{};
+  /// `[::1]:80 was passed over: connection refused`: the address that was to be used before remote_address, of the last
+  /// hop; usually empty. Then it is in the reason as well, if there is one.
+  std::string passed_over;
   std::int64_t body_bytes = 0;  ///< read (before decoding), at most the service's limit
   std::vector<Hop> hops;        ///< every one, if there was more than one; else empty
   std::string evidence;         ///< what was kept of the response, redacted and storable; usually empty
@@ -60,9 +63,10 @@ class Prober {
   /// Throws common::UsageError for a service that options.h refuses, common::Error when the trusted certificates cannot
   /// be read.
   virtual std::shared_ptr<const Check> prepare(const Service& service) = 0;
-  /// The exchange runs within the service's timeout (plus the time to cancel); a large body or a costly regex then
-  /// waits for a thread, for as long again at most: neither `transfer` nor `total` counts that, and what is found late
-  /// is found. Cancelled: throws `operation_aborted`.
+  /// All requests of the check, and the fetching of a token for them, run within the service's timeout (plus the time
+  /// to cancel); a large body or a costly regex then waits for a thread, for as long again at most: neither `transfer`
+  /// nor `total` counts that, and what is found late is found. The fetching of a token counts in `total` and in no
+  /// phase. Cancelled: throws `operation_aborted`.
   /// `keep`: bad is down or degraded, good is up.
   virtual boost::asio::awaitable<Observation> probe(std::shared_ptr<const Check> check, Keep keep) = 0;
   boost::asio::awaitable<Observation> probe(std::shared_ptr<const Check> check) {
