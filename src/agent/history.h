@@ -22,6 +22,8 @@ enum class Notice : std::uint8_t {
 
 class History {
  public:
+  /// Of the last check before the start.
+  void remember(common::Verdict verdict) { known_ = verdict; }
   /// The check of a slot. `rechecked`: it is about to be checked again, so that a change to down is not said yet.
   Notice slot(common::Verdict verdict, bool rechecked);
   /// A check after it. `last`: there is no other.

@@ -76,6 +76,7 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
   const auto ids = co_await store_.define(definitions);
   std::unordered_map<std::string, common::WallTime> last_runs;
   if (any_remembered) last_runs = co_await store_.last_runs();
+  const auto verdicts = co_await store_.last_verdicts();
 
   std::vector<Phase> phases;
   phases.reserve(members_.size());
@@ -83,6 +84,8 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
   const auto now = clock_.wall();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     members_[i].definition = ids[i];
+    const auto verdict = verdicts.find(definitions[i].key);
+    if (verdict != verdicts.end()) members_[i].history.remember(verdict->second);
     const auto& service = options_.services[i];
     std::optional<common::Micros> ago;
     const auto last = last_runs.find(definitions[i].key);
@@ -130,6 +133,7 @@ void PollingAgent::take(const Slot& slot) {
     return;
   }
   member.held = slot;
+  schedule_->started(slot.service);  // as far as the slots after it go, the service is being checked
   workers_.cancel(member.recheck);
 }
 

@@ -30,7 +30,9 @@ void PollingAgent::start_rechecks(common::SteadyTime now) {
       continue;
     }
     rechecking_.push_back(due.service);
-    members_[due.service].recheck = workers_.spawn("re-check", confirm(due));
+    const auto task = workers_.spawn("re-check", confirm(due));
+    // A check that has nothing to wait for (an address without a route) is over by now.
+    if (std::ranges::find(rechecking_, due.service) != rechecking_.end()) members_[due.service].recheck = task;
   }
 }
 

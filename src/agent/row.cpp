@@ -11,11 +11,13 @@ namespace {
 
 /// Hops that are too long to store would be cut somewhere, and be JSON no more: their URLs are cut instead.
 std::string hops_of(std::vector<probe::Hop>&& hops) {
-  constexpr std::size_t kShortUrl = 512;
+  constexpr std::size_t kShortestUrl = 64;
   std::string json = probe::to_json(hops);
-  if (json.size() <= storage::kMaxHopsBytes) return json;
-  for (auto& hop : hops) hop.url = common::storable(hop.url, kShortUrl);
-  return probe::to_json(hops);
+  for (std::size_t length = 512; json.size() > storage::kMaxHopsBytes && length >= kShortestUrl; length /= 2) {
+    for (auto& hop : hops) hop.url = common::storable(hop.url, length);
+    json = probe::to_json(hops);
+  }
+  return json;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <set>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -121,10 +122,16 @@ class AgentTest : public testing::Test {
   void live(seconds duration) {
     const auto end = clock_.steady() + duration;
     while (clock_.steady() < end) {
-      const auto next = std::min(agent_->step(), end);
-      settle();
+      const auto next = std::min(step(), end);
       clock_.advance(std::max(common::Micros{1}, std::chrono::ceil<common::Micros>(next - clock_.steady())));
     }
+  }
+  /// As the loop does, on the io thread: there a check that has nothing to wait for is over before spawn() returns.
+  common::SteadyTime step() {
+    common::SteadyTime next{};
+    asio::post(io_, [&] { next = agent_->step(); });
+    settle();
+    return next;
   }
   void settle() {
     io_.restart();
@@ -515,6 +522,18 @@ TEST_F(AgentTest, TellsTheProberWhichResponsesAreWorthKeeping) {
   prober_.next = {Outcome::kUp, Outcome::kStatus, Outcome::kUp, Outcome::kUp};
   live(seconds{15});
   EXPECT_THAT(prober_.kept, ElementsAre(Keep::kIfBad, Keep::kIfBad, Keep::kIfGood, Keep::kIfBad));
+}
+
+TEST_F(AgentTest, AStartGoesOnWithWhatIsWorthKeeping) {
+  using probe::Keep;
+  make(1, 100, seconds{5});
+  prober_.outcome = Outcome::kStatus;
+  live_until([&] { return !prober_.begun.empty(); });
+  test::run(io_, store_->commit());
+  prober_.kept.clear();
+  make(1, 100, seconds{5});
+  live(seconds{10});
+  EXPECT_THAT(prober_.kept, ElementsAre(Keep::kIfGood, Keep::kIfGood)) << "the outage has its evidence";
 }
 
 }  // namespace
