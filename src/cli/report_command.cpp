@@ -107,6 +107,12 @@ Table report_table(const std::vector<report::ServiceReport>& services) {
                           millis(service.p50_ms), millis(service.p95_ms), fmt::format("{}", service.skipped),
                           text_or_none(service.last_outcome), text_or_none(service.last_reason)});
   }
+  if (std::ranges::all_of(services, [](const auto& service) { return service.rechecks == 0; })) return table;
+  constexpr std::ptrdiff_t kBehindChecks = 2;
+  table.header.insert(table.header.begin() + kBehindChecks, "re-checks");
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    table.rows[i].insert(table.rows[i].begin() + kBehindChecks, fmt::format("{}", services[i].rechecks));
+  }
   return table;
 }
 
@@ -133,11 +139,11 @@ std::string number_or_null(const std::optional<double>& number) {
 std::string json_object(const report::ServiceReport& service) {
   return fmt::format(
       R"({{"service": {}, "checks": {}, "up": {}, "degraded": {}, "down": {}, "unknown": {}, "skipped": {}, )"
-      R"("up_percent": {}, "p50_ms": {}, "p95_ms": {}, "last_outcome": {}, "last_reason": {}, "last_at": {}}})",
+      R"("up_percent": {}, "p50_ms": {}, "p95_ms": {}, "last_outcome": {}, "last_reason": {}, "last_at": {}, "rechecks": {}}})",
       quoted(service.service), service.checks, service.up, service.degraded, service.down, service.unknown,
       service.skipped, number_or_null(service.up_percent), number_or_null(service.p50_ms),
       number_or_null(service.p95_ms), text_or_null(service.last_outcome), text_or_null(service.last_reason),
-      service.last_at ? quoted(timestamp(*service.last_at)) : "null");
+      service.last_at ? quoted(timestamp(*service.last_at)) : "null", service.rechecks);
 }
 
 /// One service per line, so that a person can read it and `grep` can cut it.
@@ -170,10 +176,10 @@ void add_report_command(CLI::App& root, Choice& choice) {
       root, "report",
       "Report on each service from the local database.\n"
       "May be run while the monitor runs. Percentages are of the checks whose verdict is known; percentiles are of "
-      "the checks that had an HTTP response.\n"
+      "the checks that had an HTTP response. Re-checks are in neither; where there were any they have a column.\n"
       "With --json: an object with the keys from, to (times in UTC) and services, a list of objects with the keys "
       "service, checks, up, degraded, down, unknown, skipped, up_percent, p50_ms, p95_ms, last_outcome, last_reason, "
-      "last_at; null where there is nothing to tell. Keys are only ever added.",
+      "last_at, rechecks; null where there is nothing to tell. Keys are only ever added.",
       "monitor report\n"
       "monitor report --last 7d --service web\n"
       "monitor report --last 1h --json");

@@ -29,6 +29,7 @@ class ReportCommand : public Session {
     common::Micros total{};
     std::string reason;
     common::Micros age = kJustNow;
+    std::uint16_t attempt = 0;
   };
 
   /// Stores checks and skipped slots of the service GET http://localhost:8000/ as the agent does.
@@ -51,6 +52,7 @@ class ReportCommand : public Session {
       if (check.outcome == common::Outcome::kUp) result.status = 200;
       result.total = check.total;
       result.reason = check.reason;
+      result.attempt = check.attempt;
       test::run(io, store->append(std::move(result)));
     }
     if (skipped > 0) {
@@ -96,7 +98,8 @@ TEST_F(ReportCommand, IsJsonWithStableKeys) {
   for (const auto& item : front) keys.emplace_back(item.key());
   EXPECT_EQ(keys,
             (std::vector<std::string>{"service", "checks", "up", "degraded", "down", "unknown", "skipped", "up_percent",
-                                      "p50_ms", "p95_ms", "last_outcome", "last_reason", "last_at"}));
+                                      "p50_ms", "p95_ms", "last_outcome", "last_reason", "last_at", "rechecks"}));
+  EXPECT_EQ(front.at("rechecks").as_int64(), 0);
   EXPECT_EQ(front.at("service").as_string(), "GET http://localhost:8000/");
   EXPECT_EQ(front.at("checks").as_int64(), 3);
   EXPECT_EQ(front.at("up").as_int64(), 2);
@@ -109,6 +112,21 @@ TEST_F(ReportCommand, IsJsonWithStableKeys) {
     EXPECT_TRUE(services[1].at(key).is_null()) << key;
   }
   EXPECT_LT(value.at("from").as_string(), value.at("to").as_string());
+}
+
+TEST_F(ReportCommand, CountsRechecksApartWhereThereWereAny) {
+  store({{common::Outcome::kUp, common::Micros{10'000}, {}},
+         {common::Outcome::kConnectRefused, common::Micros{100}, "nobody listens there"},
+         {common::Outcome::kUp, common::Micros{10'000}, {}, kJustNow, 1}},
+        0);
+  const auto report = must({"report"});
+  EXPECT_THAT(report.out, HasSubstr("| checks | re-checks |  up % |"));
+  EXPECT_THAT(report.out, HasSubstr("|   2    |     1     | 50.00 |"));
+  EXPECT_THAT(report.out, HasSubstr("|   0    |     0     |  None |"));
+  const auto json = json::parse(must({"report", "--json"}).out);
+  const auto& front = json.at("services").as_array()[0];
+  EXPECT_EQ(front.at("rechecks").as_int64(), 1);
+  EXPECT_EQ(front.at("checks").as_int64(), 2);
 }
 
 TEST_F(ReportCommand, LooksBackAsFarAsItIsTold) {
