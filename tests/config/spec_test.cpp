@@ -191,12 +191,13 @@ TEST_F(Spec, CarriesRulesForJson) {
                          "        - {pointer: /i, below: 1}\n        - {pointer: /j, at_least: 1}\n"
                          "        - {pointer: '', equals: {a: [1, '${MONITOR_TEST_TOKEN}']}}\n")
                          .expect.json;
-  EXPECT_THAT(rules, ElementsAre(JsonRule{"/a", Is::kEqual, "\"ok\""}, JsonRule{"/b", Is::kEqual, "1.50"},
-                                 JsonRule{"/c", Is::kNotEqual, "true"}, JsonRule{"/d", Is::kEqual, "\"1\""},
-                                 JsonRule{"/e", Is::kEqual, "null"}, JsonRule{"/f", Is::kMissing, ""},
-                                 JsonRule{"/g", Is::kExisting, ""}, JsonRule{"/h", Is::kAtMost, "-2.5e3"},
-                                 JsonRule{"/h", Is::kAbove, "1"}, JsonRule{"/i", Is::kBelow, "1"},
-                                 JsonRule{"/j", Is::kAtLeast, "1"}, JsonRule{"", Is::kEqual, R"({"a":[1,"s3cr3t"]})"}));
+  EXPECT_THAT(rules,
+              ElementsAre(JsonRule{"/a", Is::kEqual, "\"ok\""}, JsonRule{"/b", Is::kEqual, "1.50"},
+                          JsonRule{"/c", Is::kNotEqual, "true"}, JsonRule{"/d", Is::kEqual, "\"1\""},
+                          JsonRule{"/e", Is::kEqual, "null"}, JsonRule{"/f", Is::kMissing, ""},
+                          JsonRule{"/g", Is::kExisting, ""}, JsonRule{"/h", Is::kAtMost, "-2.5e3"},
+                          JsonRule{"/h", Is::kAbove, "1"}, JsonRule{"/i", Is::kBelow, "1"},
+                          JsonRule{"/j", Is::kAtLeast, "1"}, JsonRule{"", Is::kEqual, R"({"a":[1,"s3cr3t"]})", true}));
 }
 
 TEST_F(Spec, CarriesEvidenceAndRecheck) {
