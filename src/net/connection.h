@@ -63,7 +63,7 @@ class Connection {
   const std::optional<boost::asio::ip::address>& peer() const { return peer_; }
   /// What the last handshake showed, whether or not it succeeded; null: no handshake, or nothing was seen in it.
   const SharedTlsFacts& tls_facts() const { return tls_facts_; }
-  /// The address that failed before another one answered and how: `[::1]:80 refused`; empty: none did.
+  /// The first address, where another one answered: `[::1]:80 was passed over: connection refused`; empty: none was.
   const std::string& passed_over() const { return passed_over_; }
 
  private:

@@ -28,15 +28,15 @@ using std::chrono::steady_clock;
 std::string_view word_for(Outcome outcome) {
   switch (outcome) {
     case Outcome::kConnectRefused:
-      return "refused";
+      return "connection refused";
     case Outcome::kConnectTimeout:
-      return "did not answer";
+      return "no answer";
     case Outcome::kConnectionReset:
-      return "reset";
+      return "connection reset";
     case Outcome::kLocalResource:
-      return "could not be tried";
+      return "it could not be tried";
     default:
-      return "unreachable";
+      return "no way there";
   }
 }
 
@@ -58,7 +58,7 @@ class Race : public std::enable_shared_from_this<Race> {
   /// Begins the next attempt if it is time.
   void advance(SteadyTime now) {
     if (!more() || now < next_at_) return;
-    next_at_ = now + delay_;
+    next_at_ += delay_;  // not `now`: on a busy machine the lateness of each would add up to the last one's
     auto& attempt = attempts_.emplace_back(timer.get_executor(), addresses_[attempts_.size()], now);
     if (auto refusal = refuse_address(attempt.address, port_)) return fail(attempt, std::move(*refusal));
     const int result = begin_connect(attempt.socket, tcp::endpoint(attempt.address, port_));
@@ -122,19 +122,16 @@ class Race : public std::enable_shared_from_this<Race> {
     if (&attempt == &attempts_.back()) next_at_ = steady_clock::now();
   }
 
+  /// Of the first attempt: those between it and the winner are counted.
   std::string passed_over() const {
-    std::string out;
-    std::size_t more = 0;
-    for (const auto& attempt : attempts_) {
-      if (&attempt == winner_) break;
-      if (!attempt.failure) continue;
-      if (!out.empty()) {
-        ++more;
-      } else {
-        out = fmt::format("{} {}", endpoint_text(attempt.address, port_), word_for(attempt.failure->outcome));
-      }
-    }
-    return more == 0 ? out : fmt::format("{}, and {} more failed", out, more);
+    const auto& first = attempts_.front();
+    if (&first == winner_) return {};
+    const auto winner = std::ranges::find_if(attempts_, [this](const auto& attempt) { return &attempt == winner_; });
+    const auto more = winner - attempts_.begin() - 1;
+    const auto why = first.failure ? std::string(word_for(first.failure->outcome))
+                                   : fmt::format("no answer within {}", waited(steady_clock::now() - first.began));
+    return fmt::format("{} was passed over: {}{}", endpoint_text(first.address, port_), why,
+                       more == 0 ? std::string{} : fmt::format(", and {} more", more));
   }
 
   /// When sockets ran out, that is the reason: another address might have answered.

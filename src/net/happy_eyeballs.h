@@ -32,7 +32,7 @@ std::chrono::milliseconds attempt_delay(std::chrono::steady_clock::duration left
 struct RaceResult {
   std::optional<boost::asio::ip::tcp::socket> socket;
   boost::asio::ip::address peer;
-  std::string passed_over;  ///< the first that failed before: `[::1]:80 refused`; empty: none
+  std::string passed_over;  ///< `[::1]:80 was passed over: connection refused`, of the first; empty: that one won
   Failure failure;
 };
 
