@@ -58,9 +58,8 @@ asio::awaitable<std::variant<std::string, Failure>> TokenSource::get(common::Ste
   for (;;) {
     if (auto answer = known()) co_return std::move(*answer);
     if (!fetching_) {
-      co_await fetch(deadline);
-      // A token that ends at once is good for the one who asked for it.
-      if (token_) co_return token_->text;
+      if (auto failure = co_await fetch(deadline)) co_return std::move(*failure);
+      co_return token_->text;  // one that ends at once is good for the one who asked for it
     } else if (!co_await wait(deadline)) {
       co_return failure("another check is still waiting for its answer");
     }
@@ -90,7 +89,7 @@ asio::awaitable<bool> TokenSource::wait(common::SteadyTime deadline) {
   co_return co_await looked.wait_until(deadline);
 }
 
-asio::awaitable<void> TokenSource::fetch(common::SteadyTime deadline) {
+asio::awaitable<std::optional<Failure>> TokenSource::fetch(common::SteadyTime deadline) {
   const Fetching fetching(*this);
   token_.reset();
   failure_.reset();
@@ -104,26 +103,24 @@ asio::awaitable<void> TokenSource::fetch(common::SteadyTime deadline) {
                       .wanted = {.body = true, .body_limit = kMaxTokenAnswer}};
   Exchange exchange(tools_, errand, deadline);
   if (const auto broken = co_await exchange.run()) {
-    fail(broken->reason);
-    co_return;
+    // Who has more time than this check had may still get one.
+    if (std::chrono::steady_clock::now() >= deadline) co_return failure(broken->reason);
+    co_return fail(broken->reason);
   }
   const auto& reader = exchange.reader();
-  if (reader.capped()) {
-    fail("its answer is larger than 64 KiB");
-    co_return;
-  }
+  if (reader.capped()) co_return fail("its answer is larger than 64 KiB");
   auto answer = parse_token_answer(*reader.status(), reader.body());
-  if (const auto* refusal = std::get_if<TokenRefusal>(&answer)) {
-    fail(refusal->what);
-    co_return;
-  }
+  if (const auto* refusal = std::get_if<TokenRefusal>(&answer)) co_return fail(refusal->what);
   token_ = std::get<Token>(std::move(answer));
   good_until_ = tools_.clock.steady() + token_->lifetime;
+  co_return std::nullopt;
 }
 
-void TokenSource::fail(std::string_view what) {
+/// For everybody who asks for the time being.
+Failure TokenSource::fail(std::string_view what) {
   failure_ = failure(what);
   pause_until_ = tools_.clock.steady() + kPause;
+  return *failure_;
 }
 
 Failure TokenSource::failure(std::string_view what) const {

@@ -18,8 +18,8 @@
 
 namespace monitor::probe {
 
-/// Shared by all checks that name the same client, scope and way. However many wait, one fetches; when it is cut off
-/// another one takes over.
+/// Shared by all checks that name the same client, scope and way. However many wait, one fetches; when it is cut off,
+/// or its own time is over, another one takes over.
 class TokenSource {
  public:
   /// No token is asked for within this time of an attempt that failed.
@@ -38,9 +38,9 @@ class TokenSource {
   struct Fetching;
 
   std::optional<std::variant<std::string, net::Failure>> known() const;
-  boost::asio::awaitable<void> fetch(common::SteadyTime deadline);
+  boost::asio::awaitable<std::optional<net::Failure>> fetch(common::SteadyTime deadline);
   boost::asio::awaitable<bool> wait(common::SteadyTime deadline);
-  void fail(std::string_view what);
+  net::Failure fail(std::string_view what);
   net::Failure failure(std::string_view what) const;
 
   const Tools& tools_;

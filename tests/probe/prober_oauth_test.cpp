@@ -195,6 +195,26 @@ TEST_F(ProberOauthTest, WhenWhoFetchesIsCutOffAnotherTakesOver) {
   EXPECT_EQ(asked, 2);
 }
 
+TEST_F(ProberOauthTest, WhenTheTimeOfWhoFetchesIsOverAnotherTakesOver) {
+  std::atomic<int> asked = 0;
+  const ScriptServer endpoint([&](Peer& peer) {
+    peer.read_request();
+    if (asked++ > 0) peer.send(token("t0ken"));
+    peer.hold();
+  });
+  Recorder server([](const std::string&) { return ok("hello"); });
+  const auto hasty = specified(hurried(server.url()), client(endpoint.url()));
+  const auto patient = specified(service(server.url()), client(endpoint.url()));
+  async::TaskGroup group(io_.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  std::vector<Observation> ended;
+  group.spawn("hasty", run(prober(), prober().prepare(hasty), ended));
+  group.spawn("patient", run(prober(), prober().prepare(patient), ended));
+  test::run(io_, group.join());
+  ASSERT_EQ(ended.size(), 2U);
+  EXPECT_EQ(ended[0].outcome, Outcome::kAuthFailure) << ended[0].reason;
+  EXPECT_EQ(ended[1].outcome, Outcome::kUp) << ended[1].reason;
+}
+
 TEST_F(ProberOauthTest, ATokenIsNotShownWhenTheServerSendsItBack) {
   Recorder endpoint([](const std::string&) { return token("t0ken-canary"); });
   Recorder server([](const std::string& request) { return ok(request); });
