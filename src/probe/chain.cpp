@@ -60,7 +60,7 @@ asio::awaitable<void> Chain::run() {
   } else {
     co_await conclude();  // after the last time was taken: judging is not the server's
   }
-  keep_evidence();
+  co_await keep_evidence();
 }
 
 asio::awaitable<std::optional<Failure>> Chain::travel() {
@@ -196,6 +196,7 @@ void Chain::take_down() {
   seen_.http_1_0 = reader.http_1_0();
   seen_.body_bytes = static_cast<std::int64_t>(reader.body_bytes());
   seen_.remote_address = trace.remote_address;
+  seen_.passed_over = trace.passed_over;
   seen_.reused = trace.reused;
   seen_.dns_cached = trace.dns_cached;
   if (trace.tls_facts) seen_.tls_facts = trace.tls_facts;
@@ -216,18 +217,23 @@ asio::awaitable<void> Chain::conclude() {
   if (*seen_.status == kUnauthorized && !token_.empty() && request_.original) check_.plan().tokens->drop(token_);
   const auto& expectations = *check_.expectations();
   if (!expectations.needs_body() && expectations.headers().empty() && !is_coded()) co_return judge_response(nullptr);
-  const auto findings = co_await inspect_response(received());
-  if (!findings) {
-    fail(Outcome::kLocalResource,
-         fmt::format("the response of {} came, but could not be inspected within {}: the rules for it are too costly "
-                     "for this machine: write fewer or shorter repetitions, or lower body_limit",
-                     check_.url().endpoint(), net::waited(check_.timeout())));
-    co_return;
-  }
+  const auto inspected = co_await inspect_response(received());
+  if (const auto* late = std::get_if<Matcher::GivenUp>(&inspected)) co_return give_up(*late);
+  const auto* const findings = std::get_if<Findings>(&inspected);
   seen_.contains_regex = findings->contains_regex;
   seen_.capped = seen_.capped || findings->capped;
   excerpt_ = findings->excerpt;
-  judge_response(&*findings);
+  judge_response(findings);
+}
+
+void Chain::give_up(const Matcher::GivenUp& inspection) {
+  fail(Outcome::kLocalResource,
+       fmt::format("the response of {} came, but could not be inspected within {}: {}", check_.url().endpoint(),
+                   net::waited(check_.timeout()),
+                   inspection.begun ? "the rules for it are too costly for this machine: write fewer or shorter "
+                                      "repetitions, or lower body_limit"
+                                    : "the rules of other services, too costly for this machine, kept all threads "
+                                      "busy"));
 }
 
 /// Whether the body's coding is to be undone: only who asks for one must (RFC 9110 §12.5.3).
@@ -248,7 +254,7 @@ Received Chain::received() {
           .secrets = secrets()};
 }
 
-asio::awaitable<std::optional<Findings>> Chain::inspect_response(Received what) {
+asio::awaitable<std::variant<Findings, Matcher::GivenUp>> Chain::inspect_response(Received what) {
   if (Matcher::is_little(what, *check_.expectations())) co_return inspect(what, *check_.expectations());
   const auto until = steady_clock::now() + check_.timeout();
   co_return co_await tools_.matcher.inspect(std::move(what), check_.expectations(), until);
@@ -279,14 +285,23 @@ void Chain::conceal_secrets(std::string& text) const {
   text = Redaction(hidden.get(), check_.expectations()->redact()).conceal(text);
 }
 
-void Chain::keep_evidence() {
+asio::awaitable<void> Chain::keep_evidence() {
   const auto verdict = common::verdict_of(seen_.outcome);
   const bool wanted = keep_ == Keep::kIfBad    ? verdict == Verdict::kDown || verdict == Verdict::kDegraded
                       : keep_ == Keep::kIfGood ? verdict == Verdict::kUp
                                                : false;
-  if (!wanted || !exchange_ || !exchange_->reader().started()) return;
-  const auto hidden = secrets();
-  seen_.evidence = evidence_text(exchange_->reader().header(), excerpt(), *check_.expectations(), hidden.get());
+  if (!wanted || !exchange_ || !exchange_->reader().started()) co_return;
+  auto head = exchange_->reader().header();
+  auto body = excerpt();
+  auto hidden = secrets();
+  const auto& expectations = check_.expectations();
+  if (Matcher::is_little_evidence(head.size() + body.size(), *expectations)) {
+    seen_.evidence = evidence_text(head, body, *expectations, hidden.get());
+    co_return;
+  }
+  auto text = co_await tools_.matcher.evidence(std::move(head), std::move(body), expectations, std::move(hidden),
+                                               steady_clock::now() + check_.timeout());
+  if (text) seen_.evidence = std::move(*text);
 }
 
 /// The beginning of the body as UTF-8, also of one that never became complete.
@@ -304,6 +319,7 @@ void Chain::fail(Outcome outcome, std::string reason) {
   seen_.outcome = outcome;
   check_.conceal(reason);
   seen_.reason = std::move(reason);
+  if (outcome != Outcome::kUp && !seen_.passed_over.empty()) seen_.reason += "; " + seen_.passed_over;
 }
 
 }  // namespace monitor::probe

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -52,13 +53,14 @@ class Chain {
   void take_down();
   void note_hop();
   boost::asio::awaitable<void> conclude();
-  boost::asio::awaitable<std::optional<Findings>> inspect_response(Received what);
+  boost::asio::awaitable<std::variant<Findings, Matcher::GivenUp>> inspect_response(Received what);
+  void give_up(const Matcher::GivenUp& inspection);
   bool is_coded() const;
   Received received();
   void judge_response(const Findings* findings);
   SharedSecrets secrets() const;
   void conceal_secrets(std::string& text) const;
-  void keep_evidence();
+  boost::asio::awaitable<void> keep_evidence();
   std::string excerpt() const;
   void fail(common::Outcome outcome, std::string reason);
 

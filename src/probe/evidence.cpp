@@ -66,7 +66,7 @@ std::string evidence_text(std::string_view head, std::string_view body, const Ex
                           const Secrets* secrets) {
   const auto& options = expectations.source().evidence;
   if (options.none || (head.empty() && body.empty())) return {};
-  const Redaction redaction(secrets, expectations.redact());
+  const Redaction redaction(secrets, expectations.redact(), kEvidenceWork);
   auto spans = redaction.spans(head);
   find_secret_fields(head, spans);
   join(spans);

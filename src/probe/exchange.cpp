@@ -75,8 +75,10 @@ asio::awaitable<std::optional<Failure>> Exchange::connect() {
   if (!answer.addresses) co_return std::move(answer.failure);
   auto failure = co_await connection_->connect(std::move(answer.addresses), place ? place->port : errand_.url.port);
   trace_.phases.connect = lap();
-  if (!failure) trace_.remote_address = connection_->peer()->to_string();
-  co_return failure;
+  if (failure) co_return failure;
+  trace_.remote_address = connection_->peer()->to_string();
+  trace_.passed_over = connection_->passed_over();
+  co_return std::nullopt;
 }
 
 asio::awaitable<net::Resolved> Exchange::resolve(const std::string& host, const net::SharedAddresses& literal) {

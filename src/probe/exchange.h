@@ -49,6 +49,7 @@ struct Errand {
 struct Trace {
   Phases phases;
   std::string remote_address;  ///< without port; with a proxy it is the proxy's
+  std::string passed_over;     ///< as net::Connection has it; empty for a reused one
   bool reused = false;
   bool dns_cached = false;
   net::SharedTlsFacts tls_facts;

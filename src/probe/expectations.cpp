@@ -76,7 +76,10 @@ Expectations::Expectations(Source source, RegexPool& regexes)
   if (source_.regex) regex_ = regexes.get(*source_.regex);
   compile_headers(source_.expect.headers, false, regexes);
   compile_headers(source_.expect.headers_not, true, regexes);
-  for (const auto& pattern : source_.evidence.redact) redact_.push_back(regexes.get(pattern));
+  for (const auto& pattern : source_.evidence.redact) {
+    redact_.push_back(regexes.get(pattern));
+    redact_instructions_ += redact_.back()->instructions();
+  }
   if (regex_) body_instructions_ = regex_->instructions();
   for (const auto* list : {&body_, &body_not_}) {
     for (const auto& pattern : *list) body_instructions_ += pattern.regex->instructions();

@@ -63,9 +63,10 @@ class Expectations {
   const std::optional<Sha256>& sha256() const { return sha256_; }
   const std::vector<SharedRegex>& redact() const { return redact_; }
   bool allows_status(std::uint16_t status) const;
-  /// Of all the expressions that search the body, together; and of those that search header fields.
+  /// Of all the expressions that search the body, together; of those that search header fields; of those that redact.
   std::size_t body_instructions() const { return body_instructions_; }
   std::size_t header_instructions() const { return header_instructions_; }
+  std::size_t redact_instructions() const { return redact_instructions_; }
 
  private:
   void compile_headers(const std::vector<HeaderRule>& rules, bool forbidden, RegexPool& regexes);
@@ -78,7 +79,7 @@ class Expectations {
   JsonRules json_;
   std::optional<Sha256> sha256_;
   std::vector<SharedRegex> redact_;
-  std::size_t body_instructions_ = 0, header_instructions_ = 0;
+  std::size_t body_instructions_ = 0, header_instructions_ = 0, redact_instructions_ = 0;
   bool needs_body_ = false;
 };
 

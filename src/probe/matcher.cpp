@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "async/event.h"
+#include "probe/evidence.h"
 
 namespace monitor::probe {
 
@@ -24,15 +25,14 @@ constexpr std::size_t kLittleWork = std::size_t{1} << 20;
 
 }  // namespace
 
-/// What the pool's thread works on. Who takes it first owns `received`: that thread, or who no longer waits.
+/// What the pool's thread works on. Who takes it first owns `work`: that thread, or who no longer waits.
 struct Matcher::Job {
-  Received received;
-  SharedExpectations expectations;
+  std::function<void()> work;
   std::atomic<bool> taken = false;
 
-  static asio::awaitable<Findings> work(std::shared_ptr<Job> job) {
-    if (job->taken.exchange(true)) co_return Findings{};
-    co_return probe::inspect(job->received, *job->expectations);
+  static asio::awaitable<void> run(std::shared_ptr<Job> job) {
+    if (!job->taken.exchange(true)) job->work();
+    co_return;
   }
 };
 
@@ -41,7 +41,6 @@ struct Matcher::Answer {
   explicit Answer(const asio::any_io_executor& io) : ready(io) {}
   async::Event ready;
   std::exception_ptr failure;
-  Findings findings;
 };
 
 Matcher::Matcher(asio::any_io_executor io) : io_(std::move(io)) {}
@@ -58,29 +57,62 @@ bool Matcher::is_little(const Received& received, const Expectations& expectatio
          (bytes <= kLittleBody && bytes * expectations.body_instructions() <= kLittleWork);
 }
 
-asio::awaitable<std::optional<Findings>> Matcher::inspect(Received received, SharedExpectations expectations,
-                                                          common::SteadyTime until) {
+asio::awaitable<std::variant<Findings, Matcher::GivenUp>> Matcher::inspect(Received received,
+                                                                           SharedExpectations expectations,
+                                                                           common::SteadyTime until) {
+  struct Inspection {
+    Received received;
+    SharedExpectations expectations;
+    Findings findings{};
+  };
+  const auto what = std::make_shared<Inspection>(std::move(received), std::move(expectations));
+  std::function<void()> work = [what] { what->findings = probe::inspect(what->received, *what->expectations); };
+  if (const auto late = co_await run(std::move(work), until)) co_return *late;
+  co_return std::move(what->findings);
+}
+
+bool Matcher::is_little_evidence(std::size_t bytes, const Expectations& expectations) {
+  return bytes * expectations.redact_instructions() <= kLittleWork;
+}
+
+asio::awaitable<std::optional<std::string>> Matcher::evidence(std::string head, std::string body,
+                                                              SharedExpectations expectations, SharedSecrets secrets,
+                                                              common::SteadyTime until) {
+  struct Evidence {
+    std::string head, body;
+    SharedExpectations expectations;
+    SharedSecrets secrets;
+    std::string text{};
+  };
+  const auto what =
+      std::make_shared<Evidence>(std::move(head), std::move(body), std::move(expectations), std::move(secrets));
+  std::function<void()> work = [what] {
+    what->text = evidence_text(what->head, what->body, *what->expectations, what->secrets.get());
+  };
+  if (co_await run(std::move(work), until)) co_return std::nullopt;
+  co_return std::move(what->text);
+}
+
+asio::awaitable<std::optional<Matcher::GivenUp>> Matcher::run(std::function<void()> work, common::SteadyTime until) {
   /// A job that nobody waits for any more is not begun, and what it holds takes no memory in the queue.
   struct Release {
     std::shared_ptr<Job> job;
     ~Release() {
-      if (!job->taken.exchange(true)) job->received = {};
+      if (!job->taken.exchange(true)) job->work = nullptr;
     }
   };
   if (!pool_) pool_.emplace(kThreads);
-  const auto job = std::make_shared<Job>(std::move(received), std::move(expectations));
+  const auto job = std::make_shared<Job>(std::move(work));
   const auto answer = std::make_shared<Answer>(io_);
   const Release release{job};
   // Not offload(): a search has no limit of its own, so the wait for it must be one that can be given up.
-  asio::co_spawn(*pool_, Job::work(job),
-                 asio::bind_executor(io_, [answer](const std::exception_ptr& failure, Findings findings) {
-                   answer->failure = failure;
-                   answer->findings = std::move(findings);
-                   answer->ready.notify();
-                 }));
-  if (!co_await answer->ready.wait_until(until)) co_return std::nullopt;
+  asio::co_spawn(*pool_, Job::run(job), asio::bind_executor(io_, [answer](const std::exception_ptr& failure) {
+    answer->failure = failure;
+    answer->ready.notify();
+  }));
+  if (!co_await answer->ready.wait_until(until)) co_return GivenUp{job->taken.load()};
   if (answer->failure) std::rethrow_exception(answer->failure);
-  co_return std::move(answer->findings);
+  co_return std::nullopt;
 }
 
 }  // namespace monitor::probe

@@ -1,8 +1,11 @@
-// Inspects responses: little work at once, much of it on threads of its own. io thread only.
+// Inspects responses and redacts what is kept of them, where that is much work: on threads of its own. io thread only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <variant>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -26,12 +29,26 @@ class Matcher {
   /// Whether it can be inspected on the io thread: a few milliseconds whatever it holds.
   static bool is_little(const Received& received, const Expectations& expectations);
 
-  /// inspect() on a thread of its own; nothing when it has not ended by `until` (real steady clock). Cancelled: throws
-  /// `operation_aborted`. Either way the work itself goes on unseen, with what it works on.
-  boost::asio::awaitable<std::optional<Findings>> inspect(Received received, SharedExpectations expectations,
-                                                          common::SteadyTime until);
+  /// An inspection that did not end in time.
+  struct GivenUp {
+    bool begun = false;  ///< false: the threads were busy with others all the time
+  };
+  /// inspect() on a thread of its own, unless it has not ended by `until` (real steady clock). Cancelled: throws
+  /// `operation_aborted`. Either way the work itself, once begun, goes on unseen, with what it works on.
+  boost::asio::awaitable<std::variant<Findings, GivenUp>> inspect(Received received, SharedExpectations expectations,
+                                                                  common::SteadyTime until);
+
+  /// Whether evidence_text() of so many bytes can be had on the io thread.
+  static bool is_little_evidence(std::size_t bytes, const Expectations& expectations);
+  /// evidence_text() on a thread of its own; nothing when it has not ended by `until`. Cancelled as inspect().
+  boost::asio::awaitable<std::optional<std::string>> evidence(std::string head, std::string body,
+                                                              SharedExpectations expectations, SharedSecrets secrets,
+                                                              common::SteadyTime until);
 
  private:
+  /// Nothing: `work` is done.
+  boost::asio::awaitable<std::optional<GivenUp>> run(std::function<void()> work, common::SteadyTime until);
+
   struct Job;
   struct Answer;
 

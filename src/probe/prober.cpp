@@ -56,6 +56,8 @@ class RealProber final : public Prober {
     } catch (const boost::system::system_error& error) {
       if (error.code() == asio::error::operation_aborted) throw;
       trouble = error.code().message();
+    } catch (const std::exception& error) {  // of a library, say std::length_error: one check, not the program
+      trouble = error.what();
     }
     if (!trouble.empty()) {
       seen.outcome = common::Outcome::kLocalResource;

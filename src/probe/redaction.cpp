@@ -8,8 +8,6 @@ namespace monitor::probe {
 namespace {
 
 constexpr std::string_view kMask = "***";
-// Bytes that all searches together may go over: a pattern like `x(.*y)?` goes over the whole rest for every `x`.
-constexpr std::size_t kMaxWork = std::size_t{16} << 20;
 
 void find_secret(std::string_view text, std::string_view secret, std::vector<Span>& spans) {
   if (secret.size() < kShortestSecret) return;
@@ -24,11 +22,11 @@ void find_secret(std::string_view text, std::string_view secret, std::vector<Spa
   }
 }
 
-/// Once `work` is used up, all the rest is one span.
+/// Once `work` is used up, all the rest is one span: a pattern like `x(.*y)?` goes over the whole rest for every `x`.
 void find_matches(std::string_view text, const Regex& pattern, std::size_t& work, std::vector<Span>& spans) {
   std::size_t at = 0;
   while (at < text.size()) {
-    const auto cost = text.size() - at;
+    const auto cost = (text.size() - at) * pattern.instructions();
     if (work < cost) {
       spans.push_back({at, text.size()});
       return;
@@ -75,7 +73,7 @@ std::vector<Span> Redaction::spans(std::string_view text) const {
   if (!patterns_.empty()) {
     // RE2 goes no further than a byte that is not UTF-8; the places must stay those of `text`.
     const auto readable = with_placeholders(text);
-    auto work = kMaxWork;
+    auto work = work_;
     for (const auto& pattern : patterns_) find_matches(readable, *pattern, work, found);
   }
   join(found);

@@ -85,6 +85,17 @@ TEST(Evidence, ACostlyPatternHidesTheRestInsteadOfStandingStill) {
   EXPECT_TRUE(out.ends_with("***")) << out.substr(out.size() - 20);
 }
 
+TEST(Redaction, IsSoonDoneWithAPatternThatIsCostlyItself) {
+  RegexPool regexes;
+  const std::vector<std::shared_ptr<const Regex>> costly{regexes.get("x(.*a.{490}b)?")};
+  const Redaction redaction(nullptr, costly);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(redaction.conceal(std::string(2000, 'x')), "***") << "what was not searched is not shown";
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds{500});
+  EXPECT_EQ(redaction.conceal("a sentence of some words, and one more with an x"),
+            "a sentence of some words, and one more with an ***");
+}
+
 TEST(Redaction, JoinsWhatOverlaps) {
   std::vector<Span> spans{{5, 7}, {0, 2}, {6, 9}, {2, 3}, {20, 21}, {5, 6}};
   join(spans);

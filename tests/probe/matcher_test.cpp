@@ -25,8 +25,11 @@ class MatcherTest : public ::testing::Test {
   asio::awaitable<void> search(std::string name, std::string body, SharedExpectations expected,
                                steady_clock::time_point until) {
     try {
-      const auto found = co_await matcher_.inspect(received(std::move(body)), std::move(expected), until);
-      order_.push_back(name + (!found ? " gave up" : found->contains_regex ? " found" : " missed"));
+      const auto ended = co_await matcher_.inspect(received(std::move(body)), std::move(expected), until);
+      const auto* const found = std::get_if<Findings>(&ended);
+      const auto* const late = std::get_if<Matcher::GivenUp>(&ended);
+      order_.push_back(
+          name + (late ? (late->begun ? " gave up" : " never began") : (found->contains_regex ? " found" : " missed")));
     } catch (const boost::system::system_error& error) {
       order_.push_back(name + (error.code() == asio::error::operation_aborted ? " aborted" : " failed"));
     }
@@ -81,10 +84,16 @@ TEST_F(MatcherTest, ACancelledSearchIsNotWaitedFor) {
 }
 
 TEST_F(MatcherTest, ASearchIsGivenUpAtItsTime) {
-  group_.spawn("short", search("short", hostile(128), costly_, late_));
-  group_.spawn("long", search("long", hostile(256), costly_, steady_clock::now()));
+  group_.spawn("long", search("long", hostile(512), costly_, steady_clock::now() + std::chrono::milliseconds{200}));
   test::run(io_, group_.join());
-  EXPECT_EQ(order_, (Order{"long gave up", "short missed"}));
+  EXPECT_EQ(order_, (Order{"long gave up"}));
+}
+
+TEST_F(MatcherTest, WhoNeverGotAThreadIsToldApart) {
+  for (const auto* name : {"one", "two"}) group_.spawn(name, search(name, hostile(256), costly_, late_));
+  group_.spawn("third", search("third", "the marker", regex("marker"), steady_clock::now()));
+  test::run(io_, group_.join());
+  EXPECT_EQ(order_.front(), "third never began");
 }
 
 TEST_F(MatcherTest, WhatNobodyWaitsForIsNotBegun) {
@@ -113,6 +122,28 @@ TEST_F(MatcherTest, OnlyLittleWorkIsDoneOnTheIoThread) {
   EXPECT_FALSE(little((std::size_t{16} << 10) + 1, simple)) << "decoding costs too";
   EXPECT_TRUE(little(500, costly_));
   EXPECT_FALSE(little(std::size_t{16} << 10, costly_));
+}
+
+TEST_F(MatcherTest, CostlyRedactionIsDoneOnAThreadToo) {
+  RegexPool regexes;
+  const auto redacting = [&](const std::string& pattern) {
+    const EvidenceOptions options{.redact = {pattern}};
+    return std::make_shared<const Expectations>(Expectations::Source{std::nullopt, {}, options}, regexes);
+  };
+  const auto costly = redacting("x(.{0,400}y)?");
+  EXPECT_FALSE(Matcher::is_little_evidence(4096, *costly));
+  EXPECT_TRUE(Matcher::is_little_evidence(std::size_t{16} << 10, *redacting("token=[a-z]+")));
+  const auto make = [&]() -> asio::awaitable<void> {
+    const auto text =
+        co_await matcher_.evidence("HTTP/1.1 500 No\r\n\r\n", std::string(4096, 'x'), costly, nullptr, late_);
+    order_.push_back(text.value_or("gave up"));
+  };
+  group_.spawn("evidence", make());
+  asio::post(io_, [this] { order_.emplace_back("other"); });
+  test::run(io_, group_.join());
+  ASSERT_EQ(order_.size(), 2U);
+  EXPECT_EQ(order_[0], "other");
+  EXPECT_TRUE(order_[1].starts_with("HTTP/1.1 500 No\n\n***")) << order_[1];
 }
 
 TEST_F(MatcherTest, EveryRuleCounts) {

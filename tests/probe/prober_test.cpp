@@ -424,6 +424,26 @@ TEST_F(ProberTest, ANameIsResolvedAndEveryAddressTried) {
   EXPECT_TRUE(probe(url).dns_cached);
 }
 
+TEST_F(ProberTest, AnAddressThatWasPassedOverIsToldWithWhateverIsWrong) {
+  const ScriptServer server([](Peer& peer) {
+    const auto request = peer.read_request();
+    peer.send(request.starts_with("GET /up ") ? ok("hello") : "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+  });
+  std::ofstream(system_.hosts) << "127.0.0.9 two.test\n127.0.0.1 two.test\n";
+  const auto at = ":" + std::to_string(server.port());
+  const auto told = "127.0.0.9" + at + " was passed over: connection refused";
+  const auto down = probe("http://two.test" + at + "/");
+  EXPECT_EQ(down.outcome, Outcome::kStatus);
+  EXPECT_EQ(down.remote_address, "127.0.0.1");
+  EXPECT_EQ(down.passed_over, told);
+  EXPECT_EQ(down.reason, "status 503 is outside 200-399; " + told);
+  const auto up = probe("http://two.test" + at + "/up");
+  EXPECT_EQ(up.outcome, Outcome::kUp);
+  EXPECT_EQ(up.passed_over, told);
+  EXPECT_EQ(up.reason, "");
+  EXPECT_EQ(probe(server.url("/up")).passed_over, "");
+}
+
 TEST_F(ProberTest, AnInternationalNameIsLookedUpInALabels) {
   const ScriptServer server(ScriptServer::reply(ok("hello")));
   dns_.set("xn--bcher-kva.test", {.v4 = {"127.0.0.1"}});
