@@ -1,6 +1,8 @@
 #include "app/one_check.h"
 
+#include <chrono>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -16,6 +18,17 @@ namespace monitor::app {
 namespace {
 
 namespace asio = boost::asio;
+
+constexpr std::chrono::seconds kPatience{1};
+
+/// While it lives the process ends with `status` if what is being destroyed takes too long.
+class LastMoment {
+ public:
+  explicit LastMoment(int status) { leave_within(kPatience, status); }
+  ~LastMoment() { stay(); }
+  LastMoment(const LastMoment&) = delete;
+  LastMoment& operator=(const LastMoment&) = delete;
+};
 
 /// An observation lists its requests only where there was more than one.
 std::vector<probe::Hop> hops_of(probe::Observation& seen, const probe::Service& service) {
@@ -43,6 +56,7 @@ OneCheck to_one_check(probe::Observation&& seen, const probe::Service& service) 
   out.retried = seen.retried;
   out.http_1_0 = seen.http_1_0;
   out.remote_address = std::move(seen.remote_address);
+  out.passed_over = std::move(seen.passed_over);
   out.tls_facts = std::move(seen.tls_facts);
   out.phases = seen.phases;
   out.total = seen.total;
@@ -52,7 +66,8 @@ OneCheck to_one_check(probe::Observation&& seen, const probe::Service& service) 
 
 }  // namespace
 
-std::optional<OneCheck> check_once(const probe::Service& service, const net::Options& options) {
+int check_once(const probe::Service& service, const net::Options& options, const Tell& tell) {
+  std::optional<LastMoment> last_moment;  // outlives the prober
   asio::io_context io{1};
   const async::SystemClock clock;
   const auto prober = probe::Prober::create(io.get_executor(), clock, options);
@@ -72,9 +87,10 @@ std::optional<OneCheck> check_once(const probe::Service& service, const net::Opt
   };
   asio::co_spawn(io, prober->probe(prober->prepare(service)), asio::bind_cancellation_slot(cut.slot(), ended));
   io.run();
-  if (interrupted) return std::nullopt;
-  if (failure) std::rethrow_exception(failure);
-  return to_one_check(std::move(seen), service);
+  if (failure && !interrupted) std::rethrow_exception(failure);
+  const int status = interrupted ? kExitForced : tell(to_one_check(std::move(seen), service));
+  last_moment.emplace(status);
+  return status;
 }
 
 }  // namespace monitor::app

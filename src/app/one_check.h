@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ struct OneCheck {
   bool retried = false;  ///< the request was sent again, since a reused connection proved stale
   bool http_1_0 = false;
   std::string remote_address;     ///< without port, of the last hop; empty when no connection was had
+  std::string passed_over;        ///< `[::1]:80 was passed over: connection refused`; empty: no address was
   net::SharedTlsFacts tls_facts;  ///< of the last handshake, also when it failed; null without TLS
   probe::Phases phases;           ///< summed over all hops
   common::Micros total{};
@@ -37,9 +39,13 @@ struct OneCheck {
   std::string hops_json;         ///< the same as databases have them (probe::to_json)
 };
 
-/// Carries the check out, within the service's timeout. Nothing when SIGINT, SIGTERM or SIGHUP cut it; a second signal
-/// ends the process at once with kExitForced. Throws common::UsageError for a service that cannot be asked,
-/// common::Error when the trusted certificates cannot be read.
-std::optional<OneCheck> check_once(const probe::Service& service, const net::Options& options);
+/// Shows what the check came to, to the last byte, and says the exit status.
+using Tell = std::function<int(const OneCheck&)>;
+
+/// Carries the check out, within the service's timeout, and returns what `tell` says; kExitForced when SIGINT, SIGTERM
+/// or SIGHUP cut it, and a second signal ends the process at once with that. A search of the body that cannot be
+/// interrupted is waited for only a moment after that: then the process ends with the same status. Throws
+/// common::UsageError for a service that cannot be asked, common::Error when the trusted certificates cannot be read.
+int check_once(const probe::Service& service, const net::Options& options, const Tell& tell);
 
 }  // namespace monitor::app

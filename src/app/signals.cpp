@@ -90,6 +90,10 @@ void leave_within(std::chrono::seconds patience, int status) {
   ::alarm(static_cast<unsigned>(patience.count()));
 }
 
+void stay() {
+  ::alarm(0);
+}
+
 Signals::Signals(const boost::asio::any_io_executor& io, std::function<void(const char*)> on_stop,
                  std::function<void()> on_hangup)
     : pipe_(io, reading_end()), on_stop_(std::move(on_stop)), on_hangup_(std::move(on_hangup)) {

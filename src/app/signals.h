@@ -16,6 +16,8 @@ inline constexpr int kExitForced = 130;
 
 /// Ends the process with `status` if it still lives after `patience`.
 void leave_within(std::chrono::seconds patience, int status);
+/// Takes leave_within() back.
+void stay();
 
 /// One per process. A signal that comes within 100 ms of the first counts as the same: timeout(1) and shells send one
 /// both to the process and to its group.

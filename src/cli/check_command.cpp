@@ -87,10 +87,11 @@ int check(Console& console, const Arguments& arguments) {
   warn_of_secrets(console, arguments.settings);
   const auto ready = ready_service(arguments);
   print_warnings(console, ready.warnings);
-  const auto seen = app::check_once(ready.service, net::Options{});
-  if (!seen) return app::kExitForced;
-  console.out << (arguments.json ? check_json(ready.service, *seen) : check_page(ready.service, *seen, console.look));
-  return status_of(common::verdict_of(seen->outcome));
+  return app::check_once(ready.service, net::Options{}, [&](const app::OneCheck& seen) {
+    console.out << (arguments.json ? check_json(ready.service, seen) : check_page(ready.service, seen, console.look))
+                << std::flush;
+    return status_of(common::verdict_of(seen.outcome));
+  });
 }
 
 /// CLI11 cannot say that an argument is required unless an option is given.
@@ -114,7 +115,8 @@ void add_check_command(CLI::App& root, Choice& choice) {
       "carried out), 130 interrupted.\n"
       "With --json: one object with the keys service, url, method, request_timestamp (UTC), verdict, outcome, reason, "
       "status_code, contains_regex, dns_us, connect_us, tls_us, first_byte_us, transfer_us, total_us, body_bytes, "
-      "capped, remote_address, family, connection, http_version, retried, dns_cached, tls (version, cipher), "
+      "capped, remote_address, family, passed_over, connection, http_version, retried, dns_cached, tls (version, "
+      "cipher), "
       "certificate (subject, issuer, not_before, not_after, sha256) and hops, a list; null where there is nothing to "
       "tell. Keys are only ever added.",
       "monitor check https://example.org/\n"

@@ -72,6 +72,7 @@ void add_timings(json::object& out, const app::OneCheck& check) {
 void add_connection(json::object& out, const app::OneCheck& check) {
   out["remote_address"] = text_or_null(check.remote_address);
   out["family"] = family_of(check.remote_address);
+  out["passed_over"] = text_or_null(check.passed_over);
   out["connection"] = check.reused ? "reused" : "fresh";
   out["http_version"] = http_version(check);
   out["retried"] = check.retried;

@@ -109,6 +109,10 @@ std::string tls_lines(const app::OneCheck& check) {
   return out + line("valid until", validity(facts.certificate, check.started));
 }
 
+std::string address_line(const app::OneCheck& check) {
+  return check.passed_over.empty() ? std::string{} : line("address", escape_controls(check.passed_over));
+}
+
 std::string body_line(const probe::Service& service, const app::OneCheck& check) {
   if (!check.status) return {};
   auto text = common::format_size(static_cast<std::uint64_t>(check.body_bytes));
@@ -130,7 +134,7 @@ std::string verdict_lines(const app::OneCheck& check, bool coloured) {
 
 std::string check_page(const probe::Service& service, const app::OneCheck& check, const Look& look) {
   return service_line(service) + hop_lines(check, look.unicode) + "\n" + phase_chart(check, look.unicode) + "\n" +
-         tls_lines(check) + body_line(service, check) + verdict_lines(check, look.colour);
+         address_line(check) + tls_lines(check) + body_line(service, check) + verdict_lines(check, look.colour);
 }
 
 }  // namespace monitor::cli

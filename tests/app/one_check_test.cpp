@@ -1,11 +1,14 @@
 #include "app/one_check.h"
 
 #include <csignal>
+#include <cstdlib>
 
 #include <gmock/gmock.h>
 
+#include "app/signals.h"
 #include "common/error.h"
 #include "support/certificates.h"
+#include "support/noise.h"
 #include "support/script_server.h"
 
 namespace monitor::app {
@@ -23,9 +26,14 @@ probe::Service service(const std::string& url) {
 }
 
 OneCheck check(const std::string& url) {
-  auto seen = check_once(service(url), {});
-  EXPECT_TRUE(seen.has_value());
-  return seen.value_or(OneCheck{});
+  constexpr int kStatus = 42;
+  OneCheck seen;
+  const int status = check_once(service(url), {}, [&](const OneCheck& told) {
+    seen = told;
+    return kStatus;
+  });
+  EXPECT_EQ(status, kStatus);
+  return seen;
 }
 
 TEST(OneCheckTest, TellsWhatAServerAnswered) {
@@ -70,7 +78,28 @@ TEST(OneCheckTest, KeepsTheCertificateThatWasRefused) {
 }
 
 TEST(OneCheckTest, RefusesWhatCannotBeAsked) {
-  EXPECT_THROW(check_once(service("ftp://localhost/"), {}), common::UsageError);
+  EXPECT_THROW(check_once(service("ftp://localhost/"), {}, nullptr), common::UsageError);
+}
+
+TEST(OneCheckTest, IsNotHeldUpByABodyThatTakesHoursToSearch) {
+  constexpr int kStatus = 42;
+  const ScriptServer server([](Peer& peer) {
+    peer.read_request();
+    const auto body = test::noise(std::size_t{8} << 20, "acdefgh");
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  });
+  auto costly = service(server.url());
+  costly.check_regex = true;
+  costly.regex = "(.?){900}zz";
+  costly.body_limit = std::size_t{8} << 20;
+  costly.timeout = std::chrono::seconds{1};
+  // It ends the process, so the process is another one.
+  EXPECT_EXIT(check_once(costly, {},
+                         [](const OneCheck& told) {
+                           EXPECT_EQ(told.outcome, Outcome::kLocalResource) << told.reason;
+                           return kStatus;
+                         }),
+              testing::ExitedWithCode(kStatus), "");
 }
 
 // The one test that sends a signal: a second one would end the process.
@@ -80,7 +109,8 @@ TEST(OneCheckTest, ASignalCutsIt) {
     ::kill(::getpid(), SIGINT);
     peer.hold();
   });
-  EXPECT_FALSE(check_once(service(server.url()), {}).has_value());
+  const int status = check_once(service(server.url()), {}, [](const OneCheck&) { return EXIT_SUCCESS; });
+  EXPECT_EQ(status, kExitForced);
 }
 
 }  // namespace

@@ -110,6 +110,14 @@ TEST(CheckPage, SaysVerdictOutcomeAndReason) {
               EndsWith("verdict      unknown (local_resource)\nreason       no descriptor\n"));
 }
 
+TEST(CheckPage, TellsOfAnAddressThatWasPassedOverAlsoWhenItIsUp) {
+  auto check = good();
+  check.passed_over = "[2001:db8::1]:443 was passed over: connection refused";
+  EXPECT_THAT(check_page(service(), check, {}),
+              HasSubstr("\naddress      [2001:db8::1]:443 was passed over: connection refused\n"));
+  EXPECT_EQ(boost::json::parse(check_json(service(), check)).at("passed_over").as_string(), check.passed_over);
+}
+
 TEST(CheckPage, ColoursTheVerdictOnlyWhereColoursAreWanted) {
   const std::map<Outcome, std::string> colours{{Outcome::kUp, "\x1b[32mup\x1b[0m"},
                                                {Outcome::kDegraded, "\x1b[33mdegraded\x1b[0m"},
@@ -201,7 +209,7 @@ TEST(CheckJson, HasEveryMemberInOneLine) {
     "status_code": 200, "contains_regex": false,
     "dns_us": 1204, "connect_us": 10113, "tls_us": 20000, "first_byte_us": 8000, "transfer_us": 683,
     "total_us": 40000, "body_bytes": 1256, "capped": true,
-    "remote_address": "192.0.2.7", "family": 4, "connection": "fresh", "http_version": "1.1", "retried": false,
+    "remote_address": "192.0.2.7", "family": 4, "passed_over": null, "connection": "fresh", "http_version": "1.1", "retried": false,
     "dns_cached": true,
     "tls": {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384"},
     "certificate": {"subject": "CN=www.example.org", "issuer": "CN=An Authority,C=US",
@@ -218,7 +226,7 @@ TEST(CheckJson, IsNullWhereThereIsNothingToTell) {
   nothing.hops_json = "[]";
   const auto json = boost::json::parse(check_json(service(), nothing)).as_object();
   for (const auto* member : {"status_code", "dns_us", "connect_us", "tls_us", "first_byte_us", "transfer_us",
-                             "remote_address", "family", "http_version", "tls", "certificate"}) {
+                             "remote_address", "family", "passed_over", "http_version", "tls", "certificate"}) {
     EXPECT_TRUE(json.at(member).is_null()) << member;
   }
   EXPECT_EQ(json.at("connection"), "reused");
