@@ -196,7 +196,7 @@ void Chain::take_down() {
   seen_.http_1_0 = reader.http_1_0();
   seen_.body_bytes = static_cast<std::int64_t>(reader.body_bytes());
   seen_.remote_address = trace.remote_address;
-  seen_.passed_over = trace.passed_over;
+  if (!trace.passed_over.empty()) seen_.passed_over = trace.passed_over;
   seen_.reused = trace.reused;
   seen_.dns_cached = trace.dns_cached;
   if (trace.tls_facts) seen_.tls_facts = trace.tls_facts;
@@ -232,8 +232,8 @@ void Chain::give_up(const Matcher::GivenUp& inspection) {
                    net::waited(check_.timeout()),
                    inspection.begun ? "the rules for it are too costly for this machine: write fewer or shorter "
                                       "repetitions, or lower body_limit"
-                                    : "the rules of other services, too costly for this machine, kept all threads "
-                                      "busy"));
+                                    : "the rules of other services, too costly for this machine, kept every "
+                                      "thread busy"));
 }
 
 /// Whether the body's coding is to be undone: only who asks for one must (RFC 9110 §12.5.3).
@@ -257,7 +257,7 @@ Received Chain::received() {
 asio::awaitable<std::variant<Findings, Matcher::GivenUp>> Chain::inspect_response(Received what) {
   if (Matcher::is_little(what, *check_.expectations())) co_return inspect(what, *check_.expectations());
   const auto until = steady_clock::now() + check_.timeout();
-  co_return co_await tools_.matcher.inspect(std::move(what), check_.expectations(), until);
+  co_return co_await tools_.matcher.inspect(std::move(what), check_.expectations(), until, &check_);
 }
 
 void Chain::judge_response(const Findings* findings) {

@@ -1,5 +1,6 @@
 #include "probe/matcher.h"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 
@@ -28,6 +29,7 @@ constexpr std::size_t kLittleWork = std::size_t{1} << 20;
 /// What the pool's thread works on. Who takes it first owns `work`: that thread, or who no longer waits.
 struct Matcher::Job {
   std::function<void()> work;
+  const void* service;
   std::atomic<bool> taken = false;
 
   static asio::awaitable<void> run(std::shared_ptr<Job> job) {
@@ -43,7 +45,11 @@ struct Matcher::Answer {
   std::exception_ptr failure;
 };
 
-Matcher::Matcher(asio::any_io_executor io) : io_(std::move(io)) {}
+Matcher::Matcher(asio::any_io_executor io)
+    : io_(std::move(io)), unseen_(std::make_shared<std::vector<std::weak_ptr<const Job>>>()) {
+  constexpr std::size_t kEnough = 64;  // one is put there where nothing may be thrown
+  unseen_->reserve(kEnough);
+}
 
 Matcher::~Matcher() = default;
 
@@ -59,7 +65,9 @@ bool Matcher::is_little(const Received& received, const Expectations& expectatio
 
 asio::awaitable<std::variant<Findings, Matcher::GivenUp>> Matcher::inspect(Received received,
                                                                            SharedExpectations expectations,
-                                                                           common::SteadyTime until) {
+                                                                           common::SteadyTime until,
+                                                                           const void* service) {
+  if (still_works_for(service)) co_return GivenUp{true};
   struct Inspection {
     Received received;
     SharedExpectations expectations;
@@ -67,7 +75,7 @@ asio::awaitable<std::variant<Findings, Matcher::GivenUp>> Matcher::inspect(Recei
   };
   const auto what = std::make_shared<Inspection>(std::move(received), std::move(expectations));
   std::function<void()> work = [what] { what->findings = probe::inspect(what->received, *what->expectations); };
-  if (const auto late = co_await run(std::move(work), until)) co_return *late;
+  if (const auto late = co_await run(std::move(work), until, service)) co_return *late;
   co_return std::move(what->findings);
 }
 
@@ -89,28 +97,44 @@ asio::awaitable<std::optional<std::string>> Matcher::evidence(std::string head, 
   std::function<void()> work = [what] {
     what->text = evidence_text(what->head, what->body, *what->expectations, what->secrets.get());
   };
-  if (co_await run(std::move(work), until)) co_return std::nullopt;
+  if (co_await run(std::move(work), until, nullptr)) co_return std::nullopt;
   co_return std::move(what->text);
 }
 
-asio::awaitable<std::optional<Matcher::GivenUp>> Matcher::run(std::function<void()> work, common::SteadyTime until) {
+bool Matcher::still_works_for(const void* service) const {
+  return service != nullptr && std::ranges::any_of(*unseen_, [service](const auto& one) {
+           const auto job = one.lock();
+           return job && job->service == service;
+         });
+}
+
+asio::awaitable<std::optional<Matcher::GivenUp>> Matcher::run(std::function<void()> work, common::SteadyTime until,
+                                                              const void* service) {
   /// A job that nobody waits for any more is not begun, and what it holds takes no memory in the queue.
   struct Release {
+    std::shared_ptr<std::vector<std::weak_ptr<const Job>>> unseen;
     std::shared_ptr<Job> job;
+    bool ended = false;
     ~Release() {
-      if (!job->taken.exchange(true)) job->work = nullptr;
+      if (!job->taken.exchange(true)) {
+        job->work = nullptr;
+      } else if (!ended) {
+        unseen->push_back(job);
+      }
     }
   };
   if (!pool_) pool_.emplace(kThreads);
-  const auto job = std::make_shared<Job>(std::move(work));
+  std::erase_if(*unseen_, [](const auto& one) { return one.expired(); });
+  const auto job = std::make_shared<Job>(std::move(work), service);
   const auto answer = std::make_shared<Answer>(io_);
-  const Release release{job};
+  Release release{unseen_, job};
   // Not offload(): a search has no limit of its own, so the wait for it must be one that can be given up.
   asio::co_spawn(*pool_, Job::run(job), asio::bind_executor(io_, [answer](const std::exception_ptr& failure) {
     answer->failure = failure;
     answer->ready.notify();
   }));
-  if (!co_await answer->ready.wait_until(until)) co_return GivenUp{job->taken.load()};
+  release.ended = co_await answer->ready.wait_until(until);
+  if (!release.ended) co_return GivenUp{job->taken.load()};
   if (answer->failure) std::rethrow_exception(answer->failure);
   co_return std::nullopt;
 }

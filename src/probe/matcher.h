@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -34,9 +35,11 @@ class Matcher {
     bool begun = false;  ///< false: the threads were busy with others all the time
   };
   /// inspect() on a thread of its own, unless it has not ended by `until` (real steady clock). Cancelled: throws
-  /// `operation_aborted`. Either way the work itself, once begun, goes on unseen, with what it works on.
+  /// `operation_aborted`. Either way the work itself, once begun, goes on unseen, with what it works on; until it has
+  /// ended nothing more is begun for the same `service` (null: for whomever), so that none takes all the threads.
   boost::asio::awaitable<std::variant<Findings, GivenUp>> inspect(Received received, SharedExpectations expectations,
-                                                                  common::SteadyTime until);
+                                                                  common::SteadyTime until,
+                                                                  const void* service = nullptr);
 
   /// Whether evidence_text() of so many bytes can be had on the io thread.
   static bool is_little_evidence(std::size_t bytes, const Expectations& expectations);
@@ -47,12 +50,16 @@ class Matcher {
 
  private:
   /// Nothing: `work` is done.
-  boost::asio::awaitable<std::optional<GivenUp>> run(std::function<void()> work, common::SteadyTime until);
+  boost::asio::awaitable<std::optional<GivenUp>> run(std::function<void()> work, common::SteadyTime until,
+                                                     const void* service);
+  bool still_works_for(const void* service) const;
 
   struct Job;
   struct Answer;
 
   boost::asio::any_io_executor io_;
+  /// Begun and given up; those that have ended are null. Shared with whoever may still wait when all is torn down.
+  std::shared_ptr<std::vector<std::weak_ptr<const Job>>> unseen_;
   std::optional<boost::asio::thread_pool> pool_;  ///< made when it is first needed
 };
 

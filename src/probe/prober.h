@@ -39,8 +39,8 @@ struct Observation {
   net::SharedTlsFacts tls_facts;  ///< of the last handshake, also when it failed; null without TLS
   Phases phases;                  ///< summed over all hops
   common::Micros total{};
-  /// `[::1]:80 was passed over: connection refused`: the address that was to be used before remote_address, of the last
-  /// hop; usually empty. Then it is in the reason as well, if there is one.
+  /// `[::1]:80 was passed over: connection refused`: an address that was to be used before the one that answered, of
+  /// the last connection that had one; usually empty. Of a check that is not up the reason says it too.
   std::string passed_over;
   std::int64_t body_bytes = 0;  ///< read (before decoding), at most the service's limit
   std::vector<Hop> hops;        ///< every one, if there was more than one; else empty

@@ -89,6 +89,19 @@ TEST_F(MatcherTest, ASearchIsGivenUpAtItsTime) {
   EXPECT_EQ(order_, (Order{"long gave up"}));
 }
 
+TEST_F(MatcherTest, OneServiceDoesNotTakeAllTheThreads) {
+  const int service = 0;
+  const auto hasty = [&]() -> asio::awaitable<void> {
+    const auto until = steady_clock::now() + std::chrono::milliseconds{200};
+    const auto ended = co_await matcher_.inspect(received(hostile(1024)), costly_, until, &service);
+    const auto* const late = std::get_if<Matcher::GivenUp>(&ended);
+    order_.emplace_back(late != nullptr && late->begun ? "gave up" : "ended");
+  };
+  for (int i = 0; i < 3; ++i) test::run(io_, hasty());
+  test::run(io_, search("other", "the marker", regex("marker"), late_));
+  EXPECT_EQ(order_, (Order{"gave up", "gave up", "gave up", "other found"}));
+}
+
 TEST_F(MatcherTest, WhoNeverGotAThreadIsToldApart) {
   for (const auto* name : {"one", "two"}) group_.spawn(name, search(name, hostile(256), costly_, late_));
   group_.spawn("third", search("third", "the marker", regex("marker"), steady_clock::now()));
