@@ -56,7 +56,8 @@ std::variant<Redirect, Judgement> decide_redirect(const Answered& answered) {
 std::optional<Judgement> Trail::enter(const net::Url& url, std::string_view method) {
   auto request = fmt::format("{} {}://{}{}", method, url.tls ? "https" : "http", url.authority, url.target);
   if (std::ranges::find(made_, request) != made_.end()) {
-    return Judgement{Outcome::kRedirectLimit, fmt::format("the redirects lead in a circle, back to {}", short_text(url))};
+    return Judgement{Outcome::kRedirectLimit,
+                     fmt::format("the redirects lead in a circle, back to {}", short_text(url))};
   }
   if (made_.size() > static_cast<std::size_t>(max_)) {
     return Judgement{Outcome::kRedirectLimit,
