@@ -12,6 +12,7 @@
 #include "probe/judge.h"
 #include "probe/redaction.h"
 #include "probe/request.h"
+#include "probe/retry_after.h"
 
 namespace monitor::probe {
 
@@ -200,6 +201,9 @@ void Chain::take_down() {
   seen_.reused = trace.reused;
   seen_.dns_cached = trace.dns_cached;
   if (trace.tls_facts) seen_.tls_facts = trace.tls_facts;
+  const auto& patience = reader.retry_after();
+  seen_.retry_after =
+      patience && reader.status() ? parse_retry_after(*patience, tools_.clock.wall()) : std::nullopt;
   noted_ = false;
 }
 

@@ -1,6 +1,7 @@
 // One check of an HTTP(S) service, from its preparation to what was observed. io thread only.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -45,6 +46,8 @@ struct Observation {
   std::int64_t body_bytes = 0;  ///< read (before decoding), at most the service's limit
   std::vector<Hop> hops;        ///< every one, if there was more than one; else empty
   std::string evidence;         ///< what was kept of the response, redacted and storable; usually empty
+  /// How long the server asks to be left alone (RFC 9110 §10.2.3), with status 429 or 503.
+  std::optional<std::chrono::seconds> retry_after;
 };
 
 /// When a response is worth keeping as evidence: by what the check comes to.

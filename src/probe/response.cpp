@@ -30,6 +30,12 @@ bool is_hex(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/// Those whose Retry-After speaks of the next request (RFC 6585 §4, RFC 9110 §15.6.4).
+bool asks_for_patience(int code) {
+  constexpr int kTooManyRequests = 429, kServiceUnavailable = 503;
+  return code == kTooManyRequests || code == kServiceUnavailable;
+}
+
 void append_value(std::string& to, std::string_view value, std::string_view separator) {
   if (!to.empty()) to += separator;
   to += value;
@@ -184,6 +190,9 @@ void ResponseReader::take_known_field(std::string_view name, std::string_view va
   } else if (same_text(name, "Location") && !location_) {
     location_ = value;
     last_ = &*location_;
+  } else if (asks_for_patience(code_) && same_text(name, "Retry-After") && !retry_after_) {
+    retry_after_ = value;
+    last_ = &*retry_after_;
   }
 }
 

@@ -65,6 +65,8 @@ class ResponseReader {
   const std::string& content_type() const { return content_type_; }
   const std::string& content_encoding() const { return content_encoding_; }  ///< several fields: joined by a comma
   const std::optional<std::string>& location() const { return location_; }   ///< of the first such field
+  /// Of the first such field of a 429 or 503, else nothing.
+  const std::optional<std::string>& retry_after() const { return retry_after_; }
   /// The wanted fields, one for each line.
   std::vector<FieldLine> take_fields() { return std::move(kept_); }
   /// The beginning of the header as it came; of a response that could not be read, all that came.
@@ -139,7 +141,7 @@ class ResponseReader {
 
   std::optional<std::uint16_t> status_;
   std::string content_type_, content_encoding_, header_;
-  std::optional<std::string> location_;
+  std::optional<std::string> location_, retry_after_;
   std::vector<FieldLine> kept_;
 
   std::uint64_t left_ = 0;  ///< bytes of the body, or of the chunk, to come

@@ -412,6 +412,21 @@ TEST_F(ProberTest, AReasonNeverHoldsASecret) {
   }
 }
 
+TEST_F(ProberTest, TellsHowLongABusyServerAsksToBeLeftAlone) {
+  const auto busy = [&](const std::string& fields) {
+    return meet(ScriptServer::reply("HTTP/1.1 503 Busy\r\n" + fields + "Content-Length: 0\r\n\r\n"));
+  };
+  EXPECT_EQ(busy("Retry-After: 120\r\n").retry_after, std::chrono::seconds{120});
+  EXPECT_EQ(busy("Retry-After: Sun, 15 Jun 2025 15:07:40 GMT\r\n").retry_after, std::chrono::seconds{60})
+      << "by the clock of the prober";
+  EXPECT_EQ(busy("Retry-After: soon\r\n").retry_after, std::nullopt);
+  EXPECT_EQ(busy("").retry_after, std::nullopt);
+  // A body that breaks off changes nothing of what the header said.
+  const auto cut = meet(ScriptServer::reply("HTTP/1.1 503 Busy\r\nRetry-After: 9\r\nContent-Length: 5\r\n\r\nab"));
+  EXPECT_EQ(cut.outcome, Outcome::kTruncated);
+  EXPECT_EQ(cut.retry_after, std::chrono::seconds{9});
+}
+
 TEST_F(ProberTest, ANameIsResolvedAndEveryAddressTried) {
   const ScriptServer server(ScriptServer::reply(ok("hello")));
   dns_.set("many.test", {.v4 = {"127.0.0.8", "127.0.0.9", "127.0.0.1"}});
