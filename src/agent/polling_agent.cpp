@@ -24,6 +24,8 @@ constexpr std::chrono::minutes kRememberAbove{5};
 constexpr std::chrono::seconds kLongestWait{1};
 /// A turn that comes this much too late means that the process stood still (stopped, suspended, starved of CPU).
 constexpr std::chrono::seconds kStall{2};
+/// So long must limits keep nothing from running before that is said.
+constexpr std::chrono::minutes kCalm{10};
 
 }  // namespace
 
@@ -80,8 +82,8 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
 
   std::vector<Phase> phases;
   phases.reserve(members_.size());
-  const auto start = clock_.steady();
-  const auto now = clock_.wall();
+  const auto start = now();
+  const auto wall = clock_.wall();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     members_[i].definition = ids[i];
     const auto verdict = verdicts.find(definitions[i].key);
@@ -89,7 +91,7 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
     const auto& service = options_.services[i];
     std::optional<common::Micros> ago;
     const auto last = last_runs.find(definitions[i].key);
-    if (service.interval > kRememberAbove && last != last_runs.end() && last->second <= now) ago = now - last->second;
+    if (service.interval > kRememberAbove && last != last_runs.end() && last->second <= wall) ago = wall - last->second;
     phases.push_back(first_slots(start, common::stable_hash(definitions[i].key), service.interval, ago));
   }
   co_return Schedule(phases);
@@ -106,22 +108,40 @@ void PollingAgent::say_what_runs() const {
 asio::awaitable<void> PollingAgent::start() {
   say_what_runs();
   schedule_.emplace(co_await prepare());
-  expected_ = clock_.steady();
+  make_polite();
+  expected_ = now();
+}
+
+void PollingAgent::make_polite() {
+  if (!options_.limits.any()) return;
+  std::vector<std::chrono::seconds> intervals;
+  intervals.reserve(options_.services.size());
+  for (const auto& service : options_.services) intervals.push_back(service.interval);
+  auto hosts = hosts_of(options_.services);
+  hosts_ = hosts.of;
+  host_names_ = std::move(hosts.names);
+  polite_.emplace(options_.limits, std::move(hosts.of), std::move(intervals));
 }
 
 common::SteadyTime PollingAgent::step() {
   ++steps_;
-  const auto now = clock_.steady();
+  const auto moment = now();
   ready_.clear();
   missed_.clear();
-  const bool stalled = now - expected_ > kStall;
-  if (stalled) rechecks_.clear();
-  schedule_->take_due(now, stalled, ready_, missed_);
-  account_for_missed();
+  const bool stalled = moment - expected_ > kStall;
+  if (stalled) {
+    rechecks_.clear();
+    ++stalls_;
+  }
+  if (polite_) admit(moment);  // what has waited until its service's next slot comes gives way to that
+  schedule_->take_due(moment, stalled, ready_, missed_);
+  account_for_missed(moment);
   for (const auto& slot : ready_) take(slot);
-  start_rechecks(now);
+  if (polite_) admit(moment);
+  start_rechecks(moment);
   expected_ = std::min({schedule_->next_due().value_or(common::SteadyTime::max()),
-                        rechecks_.next_due().value_or(common::SteadyTime::max()), now + kLongestWait});
+                        rechecks_.next_due().value_or(common::SteadyTime::max()), moment + kLongestWait});
+  if (polite_) expected_ = std::min(expected_, polite_->next().value_or(common::SteadyTime::max()));
   return expected_;
 }
 
@@ -129,12 +149,47 @@ void PollingAgent::take(const Slot& slot) {
   rechecks_.give_way(slot.service);
   Member& member = members_[slot.service];
   if (member.recheck == 0) {
-    enqueue(slot);
+    polite_ ? hold(slot) : enqueue(slot);
     return;
   }
   member.held = slot;
   schedule_->started(slot.service);  // as far as the slots after it go, the service is being checked
   workers_.cancel(member.recheck);
+}
+
+/// To be followed by admit().
+void PollingAgent::hold(const Slot& slot) {
+  schedule_->held(slot.service);
+  polite_->hold(slot);
+}
+
+/// Sets going what waited for its host's sake and has its turn, and gives up what waited too long.
+void PollingAgent::admit(common::SteadyTime now) {
+  admitted_.clear();
+  given_up_.clear();
+  polite_->take(now, admitted_, given_up_);
+  for (const auto& missed : given_up_) {
+    schedule_->finished(missed.service);
+    missed.reason == storage::SkipReason::kRateLimited ? say_limited(missed, now) : say_exhausted(now);
+    skip(missed);
+  }
+  for (const auto& slot : admitted_) {
+    schedule_->queued(slot.service);
+    enqueue(slot);
+  }
+  // Re-checks make room for slots at a host as they do in the pool.
+  for (std::size_t i = 0; i < rechecking_.size(); ++i) {
+    if (polite_->is_crowded(rechecking_[i])) workers_.cancel(members_[rechecking_[i]].recheck);
+  }
+  const auto next = polite_->next();
+  if (next && *next < expected_) wake_.notify();
+}
+
+/// The check, or the re-check, of this service has ended.
+void PollingAgent::leave(std::size_t service) {
+  if (!polite_) return;
+  polite_->ended(service);
+  if (!stopping_) admit(now());
 }
 
 void PollingAgent::enqueue(const Slot& slot) {
@@ -157,14 +212,15 @@ asio::awaitable<void> PollingAgent::run() {
   if (!schedule_) co_await start();
   while (!stopping_ && !failure_) {
     const auto until = step();
-    co_await wake_.wait_until(until);  // a notice before that is the stop, or a re-check that is due sooner
+    co_await wake_.wait_until(clock_.steady() +
+                              (until - now()));  // a notice before that is the stop, or a re-check that is due sooner
   }
   stopping_ = true;
   if (failure_) workers_.cancel();
-  const auto now = clock_.steady();
-  for (const auto& slot : std::exchange(waiting_, {})) {
-    skip({slot.service, slot.due, std::min(slot.due, now), 1, storage::SkipReason::kStopping});
-  }
+  std::vector<Slot> left(waiting_.begin(), waiting_.end());
+  waiting_.clear();
+  if (polite_) polite_->take_all(left);
+  for (const auto& slot : left) skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kStopping});
   co_await workers_.join();
   if (failure_) std::rethrow_exception(failure_);
 }
@@ -173,14 +229,14 @@ void PollingAgent::close_books() {
   if (!schedule_) return;
   ready_.clear();
   missed_.clear();
-  schedule_->take_due(clock_.steady(), true, ready_, missed_);
+  schedule_->take_due(now(), true, ready_, missed_);
   for (auto& missed : missed_) {
     missed.reason = storage::SkipReason::kStopping;
     skip(missed);
   }
 }
 
-void PollingAgent::account_for_missed() {
+void PollingAgent::account_for_missed(common::SteadyTime now) {
   bool pool_exhausted = false;
   std::int64_t suspended = 0;
   for (const auto& missed : missed_) {
@@ -191,14 +247,59 @@ void PollingAgent::account_for_missed() {
   if (suspended > 0) {
     log::warning("The process stood still; {} slots that were due meanwhile were skipped, not run late.", suspended);
   }
-  if (pool_exhausted && !exhausted_) {
-    log::warning(
-        "All {} checks that may run at once are running, so slots are being skipped. Raise the limit of open files, "
-        "shorten timeouts or poll less often.",
-        max_running_);
+  if (pool_exhausted) say_exhausted(now);
+  if (exhausted_ && waiting_.empty() && !pool_exhausted) {
+    exhausted_ = false;
+    log::warning("The pool of checks has room again.");
   }
-  if (exhausted_ && waiting_.empty() && !pool_exhausted) log::warning("The pool of checks has room again.");
-  exhausted_ = pool_exhausted || (exhausted_ && !waiting_.empty());
+  if (limited_at_ && now - *limited_at_ > kCalm) {
+    limited_at_.reset();
+    log::warning("The limits per host keep no slot from running any more.");
+  }
+}
+
+/// What the services keep busy, or those of one host.
+std::vector<Load> PollingAgent::loads(common::SteadyTime now, std::optional<std::uint32_t> host) const {
+  std::vector<Load> loads;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (host && hosts_[i] != *host) continue;
+    const auto& member = members_[i];
+    auto takes = member.took;
+    if (member.began) {
+      const auto so_far = std::chrono::duration_cast<common::Micros>(now - *member.began);
+      takes = std::max(takes.value_or(so_far), so_far);
+    }
+    loads.push_back({options_.services[i].interval, takes});
+  }
+  return loads;
+}
+
+void PollingAgent::say_exhausted(common::SteadyTime now) {
+  if (std::exchange(exhausted_, true)) return;
+  const auto needed = std::max(checks_needed(loads(now, std::nullopt)), max_running_ + 1);
+  const auto cure = needed <= kMostChecksAtOnce
+                        ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n)",
+                                      needed + kReservedFiles)
+                        : fmt::format("which is above the {} of one monitor: share the services out among several",
+                                      kMostChecksAtOnce);
+  log::warning(
+      "All {} checks that may run at once are running, so slots are being skipped. About {} at once are needed: {}, "
+      "shorten timeouts or poll less often.",
+      max_running_, needed, cure);
+}
+
+void PollingAgent::say_limited(const MissedSlots& missed, common::SteadyTime now) {
+  const bool news = !limited_at_;
+  limited_at_ = now;
+  if (!news) return;
+  const auto host = hosts_[missed.service];
+  double rate = 0;
+  const auto asked = loads(now, host);
+  for (const auto& load : asked) rate += 1.0 / static_cast<double>(load.interval.count());
+  log::warning(
+      "The limits keep slots of {} from running: {} services ask for {:.1f} checks a second there and need about {} at "
+      "once. Raise limits.per_host_rate or limits.per_host_concurrency to that, or poll less often.",
+      host_names_[host], asked.size(), rate, checks_needed(asked));
 }
 
 asio::awaitable<void> PollingAgent::work() {
@@ -206,6 +307,8 @@ asio::awaitable<void> PollingAgent::work() {
     const Slot slot = waiting_.front();
     waiting_.pop_front();
     schedule_->started(slot.service);
+    auto& began = members_[slot.service].began.emplace(now());
+    if (polite_) polite_->began(slot.service, began);
     bool cut = false;
     try {
       co_await run_slot(slot);
@@ -214,6 +317,8 @@ asio::awaitable<void> PollingAgent::work() {
       cut = true;
     }
     schedule_->finished(slot.service);
+    members_[slot.service].began.reset();
+    leave(slot.service);
     if (cut) {
       skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kStopping});
       co_return;
@@ -224,11 +329,16 @@ asio::awaitable<void> PollingAgent::work() {
 asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   Member& member = members_[slot.service];
   const auto& spec = spec_of(slot.service);
-  const auto lateness = std::chrono::duration_cast<common::Micros>(clock_.steady() - slot.due);
+  const auto lateness = std::chrono::duration_cast<common::Micros>(*member.began - slot.due);
+  const auto stalls = stalls_;
   auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
-  const auto ended = clock_.steady();
+  const auto ended = now();
+  member.took = std::chrono::duration_cast<common::Micros>(ended - *member.began);
+  if (stood_still_since(stalls)) excuse(seen);
+  leave_alone(slot.service, seen, ended);
   const Verdict verdict = common::verdict_of(seen.outcome);
-  const bool again = followed(spec.recheck, 0, verdict) && member.history.is_news() && !stopping_;
+  const bool again = followed(spec.recheck, 0, verdict) && member.history.is_news() && !stopping_ &&
+                     seen.retry_after.value_or(std::chrono::seconds{0}) <= spec.recheck.every;
   say(member, member.history.slot(verdict, again), seen.reason);
   log::debug("{}: {} after {:.1f} ms{}{}", member.label, common::name_of(seen.outcome),
              std::chrono::duration<double, std::milli>(seen.total).count(), seen.reason.empty() ? "" : ": ",
@@ -238,13 +348,30 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   if (again) plan_next({slot.service, 1}, ended);
 }
 
+/// Whether the process has stood still since there were so many stalls, or does until this very turn.
+bool PollingAgent::stood_still_since(std::uint64_t stalls) const {
+  return stalls != stalls_ || (!stopping_ && now() - expected_ > kStall);
+}
+
+/// A check that failed while we stood still says nothing of its server.
+void PollingAgent::excuse(probe::Observation& seen) const {
+  const auto verdict = common::verdict_of(seen.outcome);
+  if (verdict != Verdict::kDown && verdict != Verdict::kDegraded) return;
+  seen.outcome = common::Outcome::kLocalResource;
+  seen.reason = fmt::format("the monitor stood still during the check, which then seemed to fail: {}", seen.reason);
+}
+
+void PollingAgent::leave_alone(std::size_t service, const probe::Observation& seen, common::SteadyTime ended) {
+  if (seen.retry_after) schedule_->leave_alone(service, ended + *seen.retry_after);
+}
+
 void PollingAgent::skip(const MissedSlots& missed) {
   skipped_ += static_cast<std::uint64_t>(missed.count);
   // Both clocks are read once, so that the range is as long on one as on the other.
   const auto wall = clock_.wall();
-  const auto steady = clock_.steady();
+  const auto boot = now();
   const auto wall_of = [&](common::SteadyTime moment) {
-    return wall - std::chrono::duration_cast<common::Micros>(steady - moment);
+    return wall - std::chrono::duration_cast<common::Micros>(boot - moment);
   };
   store_.append(storage::Skipped{members_[missed.service].definition, wall_of(missed.first), wall_of(missed.last),
                                  missed.count, missed.reason});

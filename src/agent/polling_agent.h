@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "agent/agent.h"
+#include "agent/demand.h"
 #include "agent/history.h"
+#include "agent/politeness.h"
 #include "agent/recheck.h"
 #include "agent/schedule.h"
 #include "async/event.h"
@@ -23,8 +25,10 @@ struct Member {
   std::shared_ptr<const probe::Check> check;
   storage::DefinitionId definition = 0;
   History history{};
-  std::uint64_t recheck = 0;   ///< the task of the re-check that runs; 0: none
-  std::optional<Slot> held{};  ///< came while that ran, and begins when it has ended
+  std::uint64_t recheck = 0;                  ///< the task of the re-check that runs; 0: none
+  std::optional<Slot> held{};                 ///< came while that ran, and begins when it has ended
+  std::optional<common::SteadyTime> began{};  ///< the slot's check that runs
+  std::optional<common::Micros> took{};       ///< the last one that ended
 };
 
 /// One line for what there is to say.
@@ -44,13 +48,22 @@ class PollingAgent final : public Agent {
   Health health() const override;
 
  private:
+  /// On the clock that goes on while the machine sleeps, so that a sleep is a stall like any other.
+  common::SteadyTime now() const { return clock_.boot(); }
   boost::asio::awaitable<Schedule> prepare();
+  void make_polite();
   void say_what_runs() const;
-  void account_for_missed();
+  void account_for_missed(common::SteadyTime now);
+  void say_exhausted(common::SteadyTime now);
+  void say_limited(const MissedSlots& missed, common::SteadyTime now);
+  std::vector<Load> loads(common::SteadyTime now, std::optional<std::uint32_t> host) const;
   boost::asio::awaitable<void> work();
   boost::asio::awaitable<void> run_slot(Slot slot);
   void take(const Slot& slot);
+  void hold(const Slot& slot);
   void enqueue(const Slot& slot);
+  void admit(common::SteadyTime now);
+  void leave(std::size_t service);
   void start_rechecks(common::SteadyTime now);
   boost::asio::awaitable<void> confirm(Recheck recheck);
   boost::asio::awaitable<void> run_recheck(Recheck recheck);
@@ -58,6 +71,9 @@ class PollingAgent final : public Agent {
   void plan_next(const Recheck& next, common::SteadyTime ended);
   void cancel_rechecks(std::size_t count);
   void skip(const MissedSlots& missed);
+  bool stood_still_since(std::uint64_t stalls) const;
+  void excuse(probe::Observation& seen) const;
+  void leave_alone(std::size_t service, const probe::Observation& seen, common::SteadyTime ended);
   const probe::Spec& spec_of(std::size_t service) const { return options_.services[service].spec(); }
 
   Options options_;
@@ -68,10 +84,15 @@ class PollingAgent final : public Agent {
   async::Event wake_;
   async::TaskGroup workers_;
   std::optional<Schedule> schedule_;
+  std::optional<Politeness> polite_;  ///< where there are limits
+  std::vector<std::uint32_t> hosts_;  ///< of each service, and
+  std::vector<std::string> host_names_;
   std::vector<Member> members_;
   std::deque<Slot> waiting_;
   std::vector<Slot> ready_;
   std::vector<MissedSlots> missed_;
+  std::vector<Slot> admitted_;
+  std::vector<MissedSlots> given_up_;
   Rechecks rechecks_;
   std::vector<Recheck> due_rechecks_;
   std::vector<std::size_t> rechecking_;  ///< services whose re-check runs
@@ -79,7 +100,8 @@ class PollingAgent final : public Agent {
   std::exception_ptr failure_;
   bool stopping_ = false;
   bool exhausted_ = false;
-  std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0;
+  std::optional<common::SteadyTime> limited_at_;  ///< when limits last kept a slot from running, while that is so
+  std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0, stalls_ = 0;
 };
 
 }  // namespace monitor::agent

@@ -24,7 +24,8 @@ void PollingAgent::start_rechecks(common::SteadyTime now) {
   due_rechecks_.clear();
   rechecks_.take_due(now, due_rechecks_);
   for (const auto& due : due_rechecks_) {
-    if (workers_.size() >= max_running_ || !waiting_.empty()) {
+    const bool room = workers_.size() < max_running_ && waiting_.empty();
+    if (!room || (polite_ && !polite_->admit_recheck(due.service, now))) {
       // Slots come first; there may be room later.
       rechecks_.plan(due, now + std::max(std::chrono::seconds{1}, spec_of(due.service).recheck.every));
       continue;
@@ -49,10 +50,14 @@ asio::awaitable<void> PollingAgent::confirm(Recheck recheck) {
 asio::awaitable<void> PollingAgent::run_recheck(Recheck recheck) {
   Member& member = members_[recheck.service];
   const auto& spec = spec_of(recheck.service);
+  const auto stalls = stalls_;
   auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
-  const auto ended = clock_.steady();
+  const auto ended = now();
+  if (stood_still_since(stalls)) excuse(seen);
+  leave_alone(recheck.service, seen, ended);
   const Verdict verdict = common::verdict_of(seen.outcome);
-  const bool again = followed(spec.recheck, recheck.attempt, verdict);
+  const bool again = followed(spec.recheck, recheck.attempt, verdict) &&
+                     seen.retry_after.value_or(std::chrono::seconds{0}) <= spec.recheck.every;
   say(member, member.history.recheck(verdict, !again), seen.reason);
   co_await store_.append(to_result(std::move(seen), member.definition, common::Micros{0}, recheck.attempt));
   ++rechecked_;
@@ -66,10 +71,13 @@ void PollingAgent::recheck_ended(std::size_t service) {
   if (const auto slot = std::exchange(member.held, std::nullopt)) {
     if (stopping_) {
       skip({slot->service, slot->due, slot->due, 1, storage::SkipReason::kStopping});
+    } else if (polite_) {
+      hold(*slot);
     } else {
       waiting_.push_back(*slot);
     }
   }
+  leave(service);
   // The task that ends here is still counted: its place is free.
   if (!stopping_ && !waiting_.empty() && workers_.size() <= max_running_) workers_.spawn("check", work());
 }

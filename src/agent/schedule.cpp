@@ -66,6 +66,26 @@ MissedSlots Schedule::advance(Entry& entry, SteadyTime now) {
   return passed;
 }
 
+storage::SkipReason Schedule::reason_of(State state) {
+  switch (state) {
+    case State::kRunning:
+      return storage::SkipReason::kStillRunning;
+    case State::kWaiting:
+      return storage::SkipReason::kPoolExhausted;
+    case State::kHeld:
+      return storage::SkipReason::kRateLimited;
+    case State::kIdle:
+      break;
+  }
+  return storage::SkipReason::kSuspended;
+}
+
+bool Schedule::is_left_alone(std::size_t service, SteadyTime due) {
+  if (left_alone_.empty()) return false;
+  const auto asked = left_alone_.extract(service);
+  return !asked.empty() && due < asked.mapped();
+}
+
 void Schedule::take_due(SteadyTime now, bool stalled, std::vector<Slot>& ready, std::vector<MissedSlots>& missed) {
   while (!heap_.empty() && heap_.front().due <= now) {
     std::pop_heap(heap_.begin(), heap_.end(), later);
@@ -74,19 +94,20 @@ void Schedule::take_due(SteadyTime now, bool stalled, std::vector<Slot>& ready, 
     const SteadyTime before_last = entry.due;
     MissedSlots passed = advance(entry, now);
     State& state = state_[service];
-    if (state != State::kIdle) {
-      passed.reason =
-          state == State::kRunning ? storage::SkipReason::kStillRunning : storage::SkipReason::kPoolExhausted;
-      missed.push_back(passed);
-    } else if (stalled) {
+    if (state != State::kIdle || stalled) {
+      if (!stalled) passed.reason = reason_of(state);
       missed.push_back(passed);
     } else {
-      ready.push_back({service, passed.last});
-      state = State::kWaiting;
       if (passed.count > 1) {
         const SteadyTime interval_before =
             passed.count == 2 ? before_last : passed.last - seconds{entry.interval_seconds};
         missed.push_back({service, passed.first, interval_before, passed.count - 1, passed.reason});
+      }
+      if (is_left_alone(service, passed.last)) {
+        missed.push_back({service, passed.last, passed.last, 1, storage::SkipReason::kRetryAfter});
+      } else {
+        ready.push_back({service, passed.last});
+        state = State::kWaiting;
       }
     }
     std::push_heap(heap_.begin(), heap_.end(), later);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "common/units.h"
@@ -52,13 +53,20 @@ class Schedule {
   /// loop itself stood still, so everything due meanwhile is missed and nothing bursts.
   void take_due(common::SteadyTime now, bool stalled, std::vector<Slot>& ready, std::vector<MissedSlots>& missed);
 
-  /// The slot taken last has begun to run.
+  /// The slot taken last waits for its host's sake,
+  void held(std::size_t service) { state_[service] = State::kHeld; }
+  /// then for a place among all checks,
+  void queued(std::size_t service) { state_[service] = State::kWaiting; }
+  /// and has begun to run.
   void started(std::size_t service) { state_[service] = State::kRunning; }
   /// It ended, or was given up.
   void finished(std::size_t service) { state_[service] = State::kIdle; }
+  /// The service's server asked to be left alone until then: its next slot, and no other, is missed if it is due
+  /// before.
+  void leave_alone(std::size_t service, common::SteadyTime until) { left_alone_[service] = until; }
 
  private:
-  enum class State : std::uint8_t { kIdle, kWaiting, kRunning };
+  enum class State : std::uint8_t { kIdle, kHeld, kWaiting, kRunning };
   struct Entry {
     common::SteadyTime due;
     common::SteadyTime then;
@@ -66,10 +74,13 @@ class Schedule {
     std::uint32_t service;
   };
   static bool later(const Entry& a, const Entry& b) { return a.due > b.due; }
+  static storage::SkipReason reason_of(State state);
   MissedSlots advance(Entry& entry, common::SteadyTime now);
+  bool is_left_alone(std::size_t service, common::SteadyTime due);
 
   std::vector<Entry> heap_;  // the earliest due on top
   std::vector<State> state_;
+  std::unordered_map<std::size_t, common::SteadyTime> left_alone_;  ///< few at a time
 };
 
 }  // namespace monitor::agent

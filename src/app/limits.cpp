@@ -4,15 +4,20 @@
 #include <csignal>
 #include <sys/resource.h>
 
+#include "agent/options.h"
+
 namespace monitor::app {
 namespace {
 
-/// Databases, their journals, name servers, PostgreSQL, the log, epoll, and room to spare.
-constexpr std::size_t kReservedFiles = 64;
-/// Beyond this a single io thread gains nothing from more sockets at once.
-constexpr std::size_t kMostChecksAtOnce = 20'000;
+using agent::kMostChecksAtOnce;
+using agent::kReservedFiles;
 
 }  // namespace
+
+std::size_t open_files_at_most() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : 1024;
+}
 
 std::size_t raise_open_files() {
   rlimit limit{};

@@ -8,6 +8,9 @@ namespace monitor::app {
 /// Raises the soft limit of open files to the hard one; returns what is then in force.
 std::size_t raise_open_files();
 
+/// The hard limit of open files, which raise_open_files() would put in force.
+std::size_t open_files_at_most();
+
 /// How many checks may run at once with `open_files`: one socket each, less what the rest of the process needs.
 std::size_t checks_at_once(std::size_t open_files);
 

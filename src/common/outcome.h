@@ -99,7 +99,7 @@ inline constexpr std::array kOutcomes{
                 "a redirect that must not or cannot be followed"},
     OutcomeInfo{Outcome::kProxyFailure, "proxy_failure", Verdict::kDown, "the proxy did not open the tunnel"},
     OutcomeInfo{Outcome::kLocalResource, "local_resource", Verdict::kUnknown,
-                "we ran out of descriptors, ports or memory"},
+                "we ran out of descriptors, ports or memory, or stood still during the check"},
     OutcomeInfo{Outcome::kLocalClock, "local_clock", Verdict::kUnknown, "our own clock is before the build date"},
     OutcomeInfo{Outcome::kAuthFailure, "auth_failure", Verdict::kUnknown,
                 "no OAuth2 token could be had, so the request was not made"},

@@ -12,6 +12,10 @@ std::string_view name_of(SkipReason reason) {
       return "suspended";
     case SkipReason::kStopping:
       return "stopping";
+    case SkipReason::kRateLimited:
+      return "rate_limited";
+    case SkipReason::kRetryAfter:
+      return "retry_after";
   }
   return "unknown";
 }

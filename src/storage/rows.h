@@ -79,7 +79,14 @@ struct StoredResult : Result {  ///< `tls_facts` is null here: `tls_id` says it
   common::WallTime stored_at{};
 };
 
-enum class SkipReason : std::uint8_t { kStillRunning = 1, kPoolExhausted = 2, kSuspended = 3, kStopping = 4 };
+enum class SkipReason : std::uint8_t {
+  kStillRunning = 1,   ///< the last check of the service had not ended
+  kPoolExhausted = 2,  ///< too many checks at once
+  kSuspended = 3,      ///< the machine slept, or the process stood still
+  kStopping = 4,
+  kRateLimited = 5,  ///< the host's share (`limits`) was used up
+  kRetryAfter = 6,   ///< the server asked to be left alone that long
+};
 std::string_view name_of(SkipReason reason);
 
 /// Slots of one service that were due in [from, to] and did not run.

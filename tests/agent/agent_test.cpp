@@ -41,6 +41,7 @@ class HeldProber final : public probe::Prober {
     seen.started = clock_.wall();
     seen.outcome = outcome_of(url);
     seen.reason = common::verdict_of(seen.outcome) == common::Verdict::kUp ? "" : "it said so";
+    seen.retry_after = retry_after;
     if (broken) throw std::logic_error("a bug");
     begun.push_back(url);
     kept.push_back(keep);
@@ -58,6 +59,7 @@ class HeldProber final : public probe::Prober {
   std::string held_url;                       ///< empty: each
   std::map<std::string, common::Outcome> of;  ///< what differs from `outcome`
   std::deque<common::Outcome> next;           ///< these come before either
+  std::optional<seconds> retry_after;
   std::vector<probe::Keep> kept;
   std::size_t most_at_once = 0;
   bool overlapped = false;  ///< two of one service ran at once
@@ -107,6 +109,7 @@ class AgentTest : public testing::Test {
   }
   void make(int services, std::size_t max_running, seconds interval = seconds{5}) {
     Options options;
+    options.limits = limits_;
     for (int i = 0; i < services; ++i) {
       probe::Service service;
       service.url = service.target = "http://127.0.0.1/" + std::to_string(i);
@@ -120,10 +123,10 @@ class AgentTest : public testing::Test {
   }
   /// Goes on in small steps of time, as the loop would.
   void live(seconds duration) {
-    const auto end = clock_.steady() + duration;
-    while (clock_.steady() < end) {
+    const auto end = clock_.boot() + duration;
+    while (clock_.boot() < end) {
       const auto next = std::min(step(), end);
-      clock_.advance(std::max(common::Micros{1}, std::chrono::ceil<common::Micros>(next - clock_.steady())));
+      clock_.advance(std::max(common::Micros{1}, std::chrono::ceil<common::Micros>(next - clock_.boot())));
     }
   }
   /// As the loop does, on the io thread: there a check that has nothing to wait for is over before spawn() returns.
@@ -180,7 +183,24 @@ class AgentTest : public testing::Test {
     return sum;
   }
 
+  static std::int64_t skipped(const storage::Batch& batch) {
+    std::int64_t sum = 0;
+    for (const auto& row : batch.skipped) sum += row.count;
+    return sum;
+  }
+  /// When each slot was due, of those that ran and of those that did not.
+  static std::map<storage::DefinitionId, std::set<common::WallTime>> due(const storage::Batch& batch,
+                                                                         seconds interval) {
+    std::map<storage::DefinitionId, std::set<common::WallTime>> due;
+    for (const auto& row : batch.results) due[row.definition].insert(row.requested_at - row.lateness);
+    for (const auto& row : batch.skipped) {
+      for (std::int64_t i = 0; i < row.count; ++i) due[row.definition].insert(row.from + i * interval);
+    }
+    return due;
+  }
+
   std::shared_ptr<const probe::Spec> spec_;
+  Limits limits_;
   test::TempDir folder_;
   asio::io_context io_{1};
   test::ManualClock clock_;
@@ -223,10 +243,9 @@ TEST_F(AgentTest, NeverRunsMoreAtOnceThanAllowedAndSlotsDueAreRunOrSkipped) {
   release_all();
   settle();
   const auto batch = stored();
-  std::int64_t skipped = 0;
-  for (const auto& row : batch.skipped) skipped += row.count;
   EXPECT_GT(count(batch.skipped, storage::SkipReason::kPoolExhausted), 0);
-  EXPECT_EQ(static_cast<std::int64_t>(batch.results.size()) + skipped, 100 * 12);
+  EXPECT_EQ(static_cast<std::int64_t>(batch.results.size()) + skipped(batch), 100 * 12);
+  for (const auto& [service, moments] : due(batch, seconds{5})) EXPECT_EQ(moments.size(), 12U) << "each of them once";
 }
 
 TEST_F(AgentTest, AfterStandingStillNothingBursts) {
@@ -239,6 +258,220 @@ TEST_F(AgentTest, AfterStandingStillNothingBursts) {
   EXPECT_EQ(prober_.begun.size(), before) << "no burst";
   const auto batch = stored();
   EXPECT_EQ(count(batch.skipped, storage::SkipReason::kSuspended), 50 * 12);
+}
+
+TEST_F(AgentTest, AfterTheMachineSleptNothingBurstsAndEverySlotIsOnItsPhase) {
+  make(50, 1000);
+  live(seconds{10});
+  const auto before = prober_.begun.size();
+  clock_.sleep(seconds{63});  // the steady clock stands still
+  agent_->step();
+  settle();
+  EXPECT_EQ(prober_.begun.size(), before) << "no burst";
+  live(seconds{17});
+  const auto batch = stored();
+  EXPECT_EQ(batch.results.size() + static_cast<std::size_t>(count(batch.skipped, storage::SkipReason::kSuspended)),
+            50U * 18);
+  EXPECT_EQ(count(batch.skipped, storage::SkipReason::kSuspended), skipped(batch));
+  for (const auto& [service, moments] : due(batch, seconds{5})) {
+    EXPECT_EQ(moments.size(), 18U);
+    for (const auto moment : moments) EXPECT_EQ((moment - *moments.begin()) % seconds{5}, seconds{0});
+  }
+}
+
+TEST_F(AgentTest, AStepOfTheWallClockMovesNoSlot) {
+  make(20, 100);
+  live(seconds{10});
+  for (const auto step : {std::chrono::hours{5}, std::chrono::hours{-10}}) {
+    clock_.step_wall(step);
+    agent_->step();
+    settle();
+  }
+  live(seconds{10});
+  const auto batch = stored();
+  EXPECT_EQ(batch.results.size(), 80U);
+  EXPECT_TRUE(batch.skipped.empty());
+  for (const auto& row : batch.results) EXPECT_LT(row.lateness, milliseconds{1});
+}
+
+TEST_F(AgentTest, ACheckThatFailedWhileWeStoodStillSaysNothing) {
+  make(2, 100, seconds{300});
+  prober_.of = {{kFirst, common::Outcome::kFirstByteTimeout}};
+  prober_.hold = true;
+  live(seconds{31});
+  ASSERT_EQ(prober_.begun.size(), 2U);
+  clock_.advance(seconds{60});
+  release_all();  // before the loop has turned
+  const auto batch = stored();
+  ASSERT_EQ(batch.results.size(), 2U);
+  for (const auto& row : batch.results) {
+    if (row.outcome == common::Outcome::kUp) continue;
+    EXPECT_EQ(row.outcome, common::Outcome::kLocalResource);
+    EXPECT_THAT(row.reason, testing::HasSubstr("stood still during the check"));
+    EXPECT_THAT(row.reason, testing::EndsWith("it said so"));
+  }
+  EXPECT_EQ(agent_->health().up, 1U);
+  EXPECT_EQ(agent_->health().unknown, 1U);
+}
+
+TEST_F(AgentTest, ACheckThatFailedAfterTheLoopHasTurnedAgainIsExcusedToo) {
+  make(1, 100, seconds{300});
+  prober_.outcome = common::Outcome::kFirstByteTimeout;
+  prober_.hold = true;
+  live(seconds{31});
+  clock_.advance(seconds{60});
+  agent_->step();
+  release_all();
+  EXPECT_EQ(agent_->health().unknown, 1U);
+}
+
+TEST_F(AgentTest, AServerThatAsksToBeLeftAloneIsSparedOneSlot) {
+  make(1, 100);
+  prober_.outcome = common::Outcome::kStatus;
+  prober_.retry_after = seconds{3600};
+  live(seconds{60});
+  const auto batch = stored();
+  EXPECT_EQ(batch.results.size(), 6U);
+  EXPECT_EQ(count(batch.skipped, storage::SkipReason::kRetryAfter), 6);
+  EXPECT_EQ(skipped(batch), 6);
+  EXPECT_EQ(due(batch, seconds{5}).begin()->second.size(), 12U);
+}
+
+TEST_F(AgentTest, ASlotAfterTheMomentThatTheServerNamesRuns) {
+  make(1, 100);
+  prober_.retry_after = seconds{4};
+  live(seconds{60});
+  const auto batch = stored();
+  EXPECT_EQ(batch.results.size(), 12U);
+  EXPECT_TRUE(batch.skipped.empty());
+}
+
+TEST_F(AgentTest, AServerThatAsksToBeLeftAloneIsNotCheckedAgainBefore) {
+  recheck(2, seconds{5});
+  make(1, 100, seconds{60});
+  prober_.outcome = common::Outcome::kStatus;
+  prober_.retry_after = seconds{6};
+  live(seconds{60});
+  EXPECT_EQ(agent_->health().rechecks, 0U);
+}
+
+TEST_F(AgentTest, OfOneHostSoManyChecksRunAtOnceAsItsLimitSays) {
+  limits_.per_host_concurrency = 3;
+  make(30, 100);
+  prober_.hold = true;
+  for (int round = 0; round < 60; ++round) {
+    live(seconds{1});
+    EXPECT_LE(agent_->health().running, 3U);
+    if (round % 2 == 1) release_all();
+  }
+  prober_.hold = false;
+  release_all();
+  settle();
+  EXPECT_EQ(prober_.most_at_once, 3U);
+  const auto batch = stored();
+  EXPECT_GT(count(batch.skipped, storage::SkipReason::kRateLimited), 0);
+  EXPECT_GE(batch.results.size(), 80U);
+  EXPECT_FALSE(prober_.overlapped);
+  agent_->stop();
+  agent_->close_books();
+  const auto rest = stored();
+  // Those that still wait are counted by run(), which this test does without.
+  EXPECT_LE(static_cast<std::int64_t>(rest.results.size()) + skipped(rest), 30 * 12);
+  EXPECT_GE(static_cast<std::int64_t>(rest.results.size()) + skipped(rest), 30 * 12 - 30);
+}
+
+TEST_F(AgentTest, ChecksOfOneHostBeginNoFasterThanItsLimitSays) {
+  limits_.per_host_rate = 2;
+  make(20, 100);
+  live(seconds{60});
+  const auto batch = stored();
+  EXPECT_LE(batch.results.size(), 121U);
+  EXPECT_GE(batch.results.size(), 115U);
+  EXPECT_EQ(count(batch.skipped, storage::SkipReason::kRateLimited), skipped(batch));
+  std::map<storage::DefinitionId, int> runs;
+  std::set<common::WallTime> begun;
+  for (const auto& row : batch.results) {
+    ++runs[row.definition];
+    begun.insert(row.requested_at);
+    EXPECT_LE(row.lateness, seconds{5});
+  }
+  EXPECT_EQ(runs.size(), 20U) << "none is starved";
+  for (const auto& [service, count] : runs) EXPECT_GE(count, 3) << service;
+  ASSERT_EQ(begun.size(), batch.results.size());
+  for (auto at = std::next(begun.begin()); at != begun.end(); ++at) {
+    EXPECT_GE(*at - *std::prev(at), milliseconds{489});
+  }
+}
+
+TEST_F(AgentTest, LimitsThatAreWideEnoughChangeNothing) {
+  limits_ = {.per_host_concurrency = 20, .per_host_rate = 100};
+  make(20, 100);
+  live(seconds{50});
+  const auto batch = stored();
+  EXPECT_EQ(batch.results.size(), 200U);
+  EXPECT_TRUE(batch.skipped.empty());
+  for (const auto& row : batch.results) EXPECT_LT(row.lateness, milliseconds{100});
+}
+
+TEST_F(AgentTest, ARecheckMakesRoomForASlotAtItsHost) {
+  limits_.per_host_concurrency = 1;
+  recheck(3, seconds{1});
+  make(2, 100, seconds{30});
+  prober_.of = {{kFirst, common::Outcome::kConnectRefused}};
+  live_until([&] { return prober_.begun_of(kFirst) == 1; });
+  prober_.hold = true;
+  prober_.held_url = kFirst;
+  live_until([&] { return prober_.begun_of(kFirst) == 2; });
+  const auto before = prober_.begun_of(kSecond);
+  live_until([&] { return prober_.begun_of(kSecond) > before; });
+  EXPECT_TRUE(stored().skipped.empty());
+  EXPECT_EQ(prober_.most_at_once, 1U);
+}
+
+TEST_F(AgentTest, WhatWaitsForItsHostWhenTheAgentStopsIsCounted) {
+  limits_.per_host_concurrency = 1;
+  make(8, 100, seconds{1});
+  prober_.hold = true;
+  async::TaskGroup tasks(io_.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  live(seconds{1});
+  ASSERT_EQ(prober_.begun.size(), 1U);
+  io_.restart();
+  tasks.spawn("agent", agent_->run());
+  settle();
+  agent_->stop();
+  agent_->cut();
+  settle();
+  EXPECT_EQ(tasks.size(), 0U);
+  const auto batch = stored();
+  EXPECT_EQ(due(batch, seconds{1}).size(), 8U) << "of each there is a slot that ran, was given up, or was left";
+  EXPECT_GT(count(batch.skipped, storage::SkipReason::kStopping), 1);
+}
+
+TEST_F(AgentTest, OverloadIsSaidOnceWithTheNumberThatWouldCureIt) {
+  make(100, 4);
+  prober_.hold = true;
+  const auto lines = logged([&] { live(seconds{20}); });
+  EXPECT_THAT(lines, testing::HasSubstr("All 4 checks that may run at once are running"));
+  EXPECT_THAT(lines, testing::HasSubstr("About 100 at once are needed: raise the limit of open files to 164"));
+  EXPECT_EQ(lines.find("All 4 checks"), lines.rfind("All 4 checks")) << lines;
+  prober_.hold = false;
+  const auto then = logged([&] {
+    for (int i = 0; i < 20; ++i) {
+      release_all();
+      live(seconds{1});
+    }
+  });
+  EXPECT_THAT(then, testing::HasSubstr("The pool of checks has room again."));
+}
+
+TEST_F(AgentTest, LimitsThatKeepSlotsFromRunningAreSaidOnceWithWhatIsAskedFor) {
+  limits_.per_host_rate = 2;
+  make(20, 100);
+  const auto lines = logged([&] { live(seconds{60}); });
+  EXPECT_THAT(lines,
+              testing::HasSubstr("The limits keep slots of 127.0.0.1 from running: 20 services ask for 4.0 checks "
+                                 "a second there"));
+  EXPECT_EQ(lines.find("The limits"), lines.rfind("The limits")) << lines;
 }
 
 TEST_F(AgentTest, StoppingCutsWhatRunsAndCountsIt) {

@@ -112,6 +112,54 @@ TEST(Schedule, ASlotThatWaitsForAWorkerCountsAsPoolExhausted) {
   EXPECT_EQ(turn.missed[0].reason, SkipReason::kPoolExhausted);
 }
 
+TEST(Schedule, ASlotThatWaitsForItsHostsSakeCountsAsRateLimited) {
+  Schedule schedule({every(seconds{5})});
+  ASSERT_THAT(take(schedule, kStart).ready, SizeIs(1));
+  schedule.held(0);
+  const auto turn = take(schedule, kStart + seconds{5});
+  ASSERT_THAT(turn.missed, SizeIs(1));
+  EXPECT_EQ(turn.missed[0].reason, SkipReason::kRateLimited);
+}
+
+TEST(Schedule, OneSlotBeforeTheMomentThatTheServerNamesIsMissedAndNoOther) {
+  Schedule schedule({every(seconds{5}), every(seconds{5})});
+  take(schedule, kStart);
+  schedule.finished(0);
+  schedule.finished(1);
+  schedule.leave_alone(0, kStart + seconds{60});
+  auto turn = take(schedule, kStart + seconds{5});
+  ASSERT_THAT(turn.missed, SizeIs(1));
+  EXPECT_EQ(turn.missed[0].reason, SkipReason::kRetryAfter);
+  EXPECT_EQ(turn.missed[0].service, 0U);
+  EXPECT_EQ(turn.missed[0].count, 1);
+  ASSERT_THAT(turn.ready, SizeIs(1));
+  EXPECT_EQ(turn.ready[0].service, 1U);
+  schedule.finished(1);
+  turn = take(schedule, kStart + seconds{10});
+  EXPECT_THAT(turn.ready, SizeIs(2));
+  EXPECT_THAT(turn.missed, IsEmpty());
+}
+
+TEST(Schedule, AMomentBeforeTheNextSlotSparesNothing) {
+  Schedule schedule({every(seconds{5})});
+  take(schedule, kStart);
+  schedule.finished(0);
+  schedule.leave_alone(0, kStart + seconds{5});
+  EXPECT_THAT(take(schedule, kStart + seconds{5}).ready, SizeIs(1));
+  schedule.finished(0);
+  EXPECT_THAT(take(schedule, kStart + seconds{10}).ready, SizeIs(1)) << "and nothing of it stays";
+}
+
+TEST(Schedule, WhatRanThroughAStallMissesItsSlotsForTheStall) {
+  Schedule schedule({every(seconds{5})});
+  take(schedule, kStart);
+  schedule.started(0);
+  const auto turn = take(schedule, kStart + seconds{60}, true);
+  ASSERT_THAT(turn.missed, SizeIs(1));
+  EXPECT_EQ(turn.missed[0].reason, SkipReason::kSuspended);
+  EXPECT_EQ(turn.missed[0].count, 12);
+}
+
 TEST(Schedule, AfterAStallNothingBurstsAndEverySlotIsCounted) {
   std::vector<Phase> phases;
   for (int i = 0; i < 100; ++i) phases.push_back(every(seconds{5}, kStart + milliseconds{50 * i}));

@@ -23,6 +23,7 @@ class ShiftedClock final : public async::Clock {
  public:
   common::WallTime wall() const override { return system_.wall() + shift_; }
   common::SteadyTime steady() const override { return system_.steady() - slept_; }
+  common::SteadyTime boot() const override { return system_.boot(); }
   /// Somebody set the clock.
   void shift(common::Micros by) { shift_ += by; }
   /// The machine slept: the steady clock is behind by that much.

@@ -1,0 +1,36 @@
+#include "agent/demand.h"
+
+#include <gtest/gtest.h>
+
+namespace monitor::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(Demand, AServiceThatIsAlwaysBusyNeedsAPlaceOfItsOwn) {
+  EXPECT_EQ(checks_needed(std::vector<Load>(100, Load{seconds{5}, seconds{15}})), 100U);
+}
+
+TEST(Demand, IsWhatRunsOnAverageAndRoomForThoseThatMeet) {
+  // 200 checks a second of 100 ms each: 20 at once on average, 8.4 more twice the deviation.
+  EXPECT_EQ(checks_needed(std::vector<Load>(1000, Load{seconds{5}, milliseconds{100}})), 29U);
+}
+
+TEST(Demand, OfWhomNothingIsKnownDoesAsTheOthersDo) {
+  std::vector<Load> loads(500, Load{seconds{5}, milliseconds{100}});
+  loads.resize(1000, Load{seconds{5}, std::nullopt});
+  EXPECT_EQ(checks_needed(loads), 29U);
+}
+
+TEST(Demand, NothingKnownOfAnyMeansAllOfThem) {
+  EXPECT_EQ(checks_needed(std::vector<Load>(7, Load{seconds{5}, std::nullopt})), 7U);
+}
+
+TEST(Demand, IsOneAtLeastAndNeverMoreThanThereAreServices) {
+  EXPECT_EQ(checks_needed({Load{seconds{300}, milliseconds{1}}}), 1U);
+  EXPECT_EQ(checks_needed(std::vector<Load>(3, Load{seconds{10}, seconds{9}})), 3U);
+}
+
+}  // namespace
+}  // namespace monitor::agent
