@@ -168,9 +168,11 @@ void PollingAgent::admit(common::SteadyTime now) {
   admitted_.clear();
   given_up_.clear();
   polite_->take(now, admitted_, given_up_);
-  for (const auto& missed : given_up_) {
+  for (auto& missed : given_up_) {
     schedule_->finished(missed.service);
-    missed.reason == storage::SkipReason::kRateLimited ? say_limited(missed, now) : say_exhausted(now);
+    if (now - expected_ > kStall) missed.reason = storage::SkipReason::kSuspended;  // it had no turn at all
+    if (missed.reason == storage::SkipReason::kRateLimited) say_limited(missed, now);
+    if (missed.reason == storage::SkipReason::kPoolExhausted) say_exhausted(now);
     skip(missed);
   }
   for (const auto& slot : admitted_) {
@@ -280,7 +282,7 @@ void PollingAgent::say_exhausted(common::SteadyTime now) {
   const auto cure = needed <= kMostChecksAtOnce
                         ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n)",
                                       needed + kReservedFiles)
-                        : fmt::format("which is above the {} of one monitor: share the services out among several",
+                        : fmt::format("that is above the {} of one monitor, so share the services out among several",
                                       kMostChecksAtOnce);
   log::warning(
       "All {} checks that may run at once are running, so slots are being skipped. About {} at once are needed: {}, "
@@ -334,7 +336,7 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
   const auto ended = now();
   member.took = std::chrono::duration_cast<common::Micros>(ended - *member.began);
-  if (stood_still_since(stalls)) excuse(seen);
+  if (stood_still_since(stalls, ended)) excuse(seen);
   leave_alone(slot.service, seen, ended);
   const Verdict verdict = common::verdict_of(seen.outcome);
   const bool again = followed(spec.recheck, 0, verdict) && member.history.is_news() && !stopping_ &&
@@ -349,8 +351,8 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
 }
 
 /// Whether the process has stood still since there were so many stalls, or does until this very turn.
-bool PollingAgent::stood_still_since(std::uint64_t stalls) const {
-  return stalls != stalls_ || (!stopping_ && now() - expected_ > kStall);
+bool PollingAgent::stood_still_since(std::uint64_t stalls, common::SteadyTime now) const {
+  return stalls != stalls_ || (!stopping_ && now - expected_ > kStall);
 }
 
 /// A check that failed while we stood still says nothing of its server.

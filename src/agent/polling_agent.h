@@ -71,7 +71,7 @@ class PollingAgent final : public Agent {
   void plan_next(const Recheck& next, common::SteadyTime ended);
   void cancel_rechecks(std::size_t count);
   void skip(const MissedSlots& missed);
-  bool stood_still_since(std::uint64_t stalls) const;
+  bool stood_still_since(std::uint64_t stalls, common::SteadyTime now) const;
   void excuse(probe::Observation& seen) const;
   void leave_alone(std::size_t service, const probe::Observation& seen, common::SteadyTime ended);
   const probe::Spec& spec_of(std::size_t service) const { return options_.services[service].spec(); }

@@ -53,7 +53,7 @@ asio::awaitable<void> PollingAgent::run_recheck(Recheck recheck) {
   const auto stalls = stalls_;
   auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
   const auto ended = now();
-  if (stood_still_since(stalls)) excuse(seen);
+  if (stood_still_since(stalls, ended)) excuse(seen);
   leave_alone(recheck.service, seen, ended);
   const Verdict verdict = common::verdict_of(seen.outcome);
   const bool again = followed(spec.recheck, recheck.attempt, verdict) &&

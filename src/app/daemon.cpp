@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "app/limits.h"
+#include "app/plan.h"
 #include "app/progress.h"
 #include "app/signals.h"
 #include "app/systemd.h"
@@ -35,9 +36,6 @@ constexpr seconds kStallAfter{45};
 constexpr milliseconds kLastExport{3000};
 constexpr seconds kExporterPatience{2};
 constexpr seconds kLastPatience{2};
-/// What a row of a passed check costs here, and in PostgreSQL with both indexes.
-constexpr std::uint64_t kLocalRowBytes = 70;
-constexpr std::uint64_t kRemoteRowBytes = 190;
 
 constexpr const char* kStopTask = "stop";
 
@@ -151,20 +149,14 @@ void Daemon::start() {
 }
 
 void Daemon::say_where_results_go() const {
-  double per_day = 0;
-  for (const auto& service : settings_.agent.services) {
-    per_day += 86400.0 / static_cast<double>(service.interval.count());
-  }
-  const auto bytes = [&](std::uint64_t row) {
-    return common::format_size(static_cast<std::uint64_t>(per_day * static_cast<double>(row)));
-  };
+  const auto local = common::format_size(local_volume(settings_).bytes_a_day);
   if (exporting_) {
     log::info("{} services. Results go to {} (about {} a day) and on to {} (about {} a day).",
-              settings_.agent.services.size(), settings_.storage.path.string(), bytes(kLocalRowBytes),
-              exporter::masked_uri(settings_.exporter.uri), bytes(kRemoteRowBytes));
+              settings_.agent.services.size(), settings_.storage.path.string(), local,
+              exporter::masked_uri(settings_.exporter.uri), common::format_size(remote_volume(settings_).bytes_a_day));
   } else {
     log::info("{} services. Results go to {} (about {} a day, kept for {}); no external database is configured.",
-              settings_.agent.services.size(), settings_.storage.path.string(), bytes(kLocalRowBytes),
+              settings_.agent.services.size(), settings_.storage.path.string(), local,
               common::format_duration(settings_.collector.local_retention));
   }
 }

@@ -27,10 +27,12 @@ void define(CLI::App& root, Choice& choice) {
       "monitor check https://example.org/\n"
       "monitor config create\n"
       "monitor config services add https://example.org/ GET\n"
+      "monitor plan\n"
       "monitor start -vvvv\n"
       "monitor report --last 1h");
   root.require_subcommand(1);
   add_config_commands(root, choice);
+  add_plan_command(root, choice);
   add_start_command(root, choice);
   add_check_command(root, choice);
   add_report_command(root, choice);

@@ -23,6 +23,7 @@ struct Choice {
 };
 
 void add_start_command(CLI::App& root, Choice& choice);
+void add_plan_command(CLI::App& root, Choice& choice);
 void add_report_command(CLI::App& root, Choice& choice);
 void add_check_command(CLI::App& root, Choice& choice);
 void add_config_commands(CLI::App& root, Choice& choice);

@@ -21,6 +21,13 @@ struct IntervalLimits {
   std::chrono::seconds max{300};
 };
 
+/// What one host may be asked for; 0: without a limit.
+struct HostLimits {
+  std::optional<int> concurrency;  ///< `per_host_concurrency`, checks at once
+  std::optional<int> rate_tenths;  ///< `per_host_rate`, tenths of a check a second
+  bool operator==(const HostLimits&) const = default;
+};
+
 /// Everything the file may say; unset members are not written. Adding a key means adding it here, in reader and writer.
 struct Document {
   std::filesystem::path file;
@@ -31,6 +38,7 @@ struct Document {
   std::optional<std::string> external_database_uri;
   std::optional<std::string> external_database_uri_file;
   std::optional<IntervalLimits> interval_limits;
+  std::optional<HostLimits> limits;
   std::optional<bool> worker_agent, worker_exporter, worker_collector;
   std::optional<std::string> keep_exported, local_retention, local_max_size, remote_retention, stop_grace, dns_cache;
   std::vector<probe::Service> services;  ///< sorted as the tables show them: by the text url+method+check_regex+regex

@@ -132,6 +132,17 @@ std::optional<bool> Fields::boolean_of(Index value) {
   return known;
 }
 
+std::optional<int> Fields::whole_number(Index value, int low, int high) {
+  const auto number = tree_.kind(value) == Kind::kPlain ? as_integer(tree_.text(value)) : std::nullopt;
+  if (!number) {
+    wrong_type(value, fmt::format("a whole number from {} to {}, without quotes", low, high));
+    return std::nullopt;
+  }
+  if (*number >= low && *number <= high) return static_cast<int>(*number);
+  fault(value, fmt::format("{} is {}; it must be from {} to {}", key_of(value), *number, low, high));
+  return std::nullopt;
+}
+
 std::optional<std::chrono::seconds> Fields::seconds_within(Index value, Seconds low, Seconds high,
                                                            std::string_view hint) {
   const auto number = tree_.kind(value) == Kind::kPlain ? as_integer(tree_.text(value)) : std::nullopt;

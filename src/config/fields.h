@@ -59,6 +59,7 @@ class Fields {
   /// What a duration or a size may be written as: text or a number.
   std::optional<std::string> measure_of(Index value, std::string_view wanted);
   std::optional<bool> boolean_of(Index value);
+  std::optional<int> whole_number(Index value, int low, int high);
   std::optional<Seconds> seconds_within(Index value, Seconds low, Seconds high, std::string_view hint = {});
   std::optional<Seconds> duration_within(Index value, std::string_view text, Seconds low, Seconds high);
   std::optional<std::uint64_t> size_within(Index value, std::string_view text, std::uint64_t low, std::uint64_t high);

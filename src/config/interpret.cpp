@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "agent/options.h"
 #include "config/fields.h"
+#include "config/scalar.h"
 #include "config/services.h"
 #include "exporter/options.h"
 
@@ -15,6 +17,8 @@ namespace {
 constexpr std::chrono::seconds kWidestInterval = std::chrono::days{1};
 constexpr std::chrono::seconds kLongestGrace = std::chrono::minutes{5};
 constexpr std::chrono::seconds kLongestRetention = std::chrono::days{36500};
+constexpr int kMostAtOnce = static_cast<int>(agent::kMostChecksAtOnce);
+constexpr int kHighestRateTenths = 100'000;
 constexpr std::uint64_t kSmallestDatabase = 16ULL << 20;  // the write-ahead log and the ballast need some of it
 constexpr std::uint64_t kLargestDatabase = 1ULL << 50;
 
@@ -44,8 +48,9 @@ class Interpreter : private Fields {
   }
 
  private:
-  static const std::array<Key<Interpreter>, 12> kKeys;
+  static const std::array<Key<Interpreter>, 13> kKeys;
   static const std::array<Key<Interpreter>, 2> kLimitKeys;
+  static const std::array<Key<Interpreter>, 2> kHostLimitKeys;
   static const std::array<Key<Interpreter>, 3> kWorkerKeys;
 
   Document& document() { return out_.document; }
@@ -114,6 +119,22 @@ class Interpreter : private Fields {
   void read_limit_max(Index value) {
     auto& max = document().interval_limits->max;
     max = seconds_within(value, Seconds{1}, kWidestInterval).value_or(max);
+  }
+
+  void read_limits(Index value) {
+    if (tree().kind(value) != Kind::kMap)
+      return wrong_type(value, "a mapping with `per_host_concurrency` and `per_host_rate`");
+    document().limits.emplace();
+    read_map(*this, value, "limits", kHostLimitKeys);
+  }
+  void read_host_concurrency(Index value) { document().limits->concurrency = whole_number(value, 0, kMostAtOnce); }
+  void read_host_rate(Index value) {
+    const auto tenths = tree().kind(value) == Kind::kPlain ? as_tenths(tree().text(value)) : std::nullopt;
+    if (tenths && *tenths <= kHighestRateTenths) {
+      document().limits->rate_tenths = static_cast<int>(*tenths);
+    } else {
+      wrong_type(value, "checks a second, 0 or from 0.1 to 10000, with one decimal at most and without quotes");
+    }
   }
 
   void read_workers(Index value) {
@@ -195,11 +216,12 @@ class Interpreter : private Fields {
 };
 
 /// In the order in which they are read: the limits before the services that must keep them.
-const std::array<Key<Interpreter>, 12> Interpreter::kKeys{{
+const std::array<Key<Interpreter>, 13> Interpreter::kKeys{{
     {"local_database_path", &Interpreter::read_local_database_path},
     {"external_database_uri", &Interpreter::read_external_database_uri},
     {"external_database_uri_file", &Interpreter::read_external_database_uri_file},
     {"interval_limits", &Interpreter::read_interval_limits},
+    {"limits", &Interpreter::read_limits},
     {"workers", &Interpreter::read_workers},
     {"keep_exported", &Interpreter::read_keep_exported},
     {"local_retention", &Interpreter::read_local_retention},
@@ -213,6 +235,11 @@ const std::array<Key<Interpreter>, 12> Interpreter::kKeys{{
 const std::array<Key<Interpreter>, 2> Interpreter::kLimitKeys{{
     {"min", &Interpreter::read_limit_min},
     {"max", &Interpreter::read_limit_max},
+}};
+
+const std::array<Key<Interpreter>, 2> Interpreter::kHostLimitKeys{{
+    {"per_host_concurrency", &Interpreter::read_host_concurrency},
+    {"per_host_rate", &Interpreter::read_host_rate},
 }};
 
 const std::array<Key<Interpreter>, 3> Interpreter::kWorkerKeys{{

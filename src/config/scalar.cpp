@@ -66,6 +66,16 @@ std::optional<std::int64_t> as_integer(std::string_view plain) {
   return value;
 }
 
+std::optional<std::int64_t> as_tenths(std::string_view plain) {
+  constexpr std::size_t kMostDigits = 9;
+  constexpr int kTenths = 10;
+  const auto point = plain.find('.');
+  const auto whole = plain.substr(0, point), tenths = point == plain.npos ? "0" : plain.substr(point + 1);
+  if (whole.empty() || whole.size() > kMostDigits || tenths.size() != 1) return std::nullopt;
+  if (!std::ranges::all_of(whole, is_digit) || !is_digit(tenths.front())) return std::nullopt;
+  return *as_integer(whole) * kTenths + (tenths.front() - '0');
+}
+
 bool is_number_or_boolean(std::string_view plain) {
   return is_spelled(plain, "true") || is_spelled(plain, "false") || is_number(plain);
 }

@@ -13,6 +13,9 @@ std::optional<bool> as_boolean(std::string_view plain);
 /// Decimal digits with an optional sign.
 std::optional<std::int64_t> as_integer(std::string_view plain);
 
+/// Decimal digits, and perhaps a point and one more: `2` is 20, `0.5` is 5. Without a sign.
+std::optional<std::int64_t> as_tenths(std::string_view plain);
+
 /// Whether YAML's core schema takes the unquoted text for a number or for `true` or `false`.
 bool is_number_or_boolean(std::string_view plain);
 

@@ -56,6 +56,11 @@ void fill(Interpretation& in, Settings& out) {
   out.agent.enabled = in.document.worker_agent.value_or(true);
   out.exporter.enabled = in.document.worker_exporter.value_or(true);
   out.collector.enabled = in.document.worker_collector.value_or(true);
+  if (const auto& limits = in.document.limits) {
+    constexpr double kTenths = 10;
+    out.agent.limits = {static_cast<std::size_t>(limits->concurrency.value_or(0)),
+                        limits->rate_tenths.value_or(0) / kTenths};
+  }
   out.agent.services = std::move(in.document.services);
   out.exporter.remote_retention = in.remote_retention;
   out.collector.keep_exported = in.keep_exported.value_or(out.collector.keep_exported);

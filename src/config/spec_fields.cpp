@@ -95,15 +95,9 @@ std::optional<bool> SpecFields::boolean(Index value) {
 }
 
 std::optional<int> SpecFields::whole_number(Index value, int low, int high) {
-  const auto number = tree().kind(value) == Kind::kPlain ? as_integer(tree().text(value)) : std::nullopt;
-  if (!number) {
-    wrong_type(value, fmt::format("a whole number from {} to {}, without quotes", low, high));
-    return std::nullopt;
-  }
-  draft_.text.say(value, fmt::format("{}", *number));
-  if (*number >= low && *number <= high) return static_cast<int>(*number);
-  fault(value, fmt::format("{} is {}; it must be from {} to {}", key_of(value), *number, low, high));
-  return std::nullopt;
+  const auto number = Fields::whole_number(value, low, high);
+  if (number) draft_.text.say(value, fmt::format("{}", *number));
+  return number;
 }
 
 std::optional<common::Micros> SpecFields::short_duration(Index value) {

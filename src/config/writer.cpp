@@ -214,6 +214,29 @@ void write_workers(const Document& document, Sink& sink) {
   sink.end_map();
 }
 
+std::string tenths_text(int tenths) {
+  constexpr int kTenths = 10;
+  if (tenths % kTenths == 0) return fmt::format("{}", tenths / kTenths);
+  return fmt::format("{}.{}", tenths / kTenths, tenths % kTenths);
+}
+
+template <typename Sink>
+void write_host_limits(const Document& document, Sink& sink) {
+  const auto [concurrency, rate] = document.limits.value_or(HostLimits{});
+  if (!concurrency && !rate) return;
+  sink.key("limits");
+  sink.begin_map();
+  if (concurrency) {
+    sink.key("per_host_concurrency");
+    sink.integer(*concurrency);
+  }
+  if (rate) {
+    sink.key("per_host_rate");
+    sink.number(tenths_text(*rate));
+  }
+  sink.end_map();
+}
+
 template <typename Sink>
 void write_limits(const Document& document, Sink& sink) {
   if (!document.interval_limits) return;
@@ -237,6 +260,7 @@ std::string written(const Document& document, Sink sink) {
   write_text("external_database_uri", document.external_database_uri, sink);
   write_text("external_database_uri_file", document.external_database_uri_file, sink);
   write_limits(document, sink);
+  write_host_limits(document, sink);
   write_workers(document, sink);
   write_measure("keep_exported", document.keep_exported, sink);
   write_measure("local_retention", document.local_retention, sink);

@@ -202,8 +202,7 @@ void Chain::take_down() {
   seen_.dns_cached = trace.dns_cached;
   if (trace.tls_facts) seen_.tls_facts = trace.tls_facts;
   const auto& patience = reader.retry_after();
-  seen_.retry_after =
-      patience && reader.status() ? parse_retry_after(*patience, tools_.clock.wall()) : std::nullopt;
+  seen_.retry_after = patience && reader.status() ? parse_retry_after(*patience, tools_.clock.wall()) : std::nullopt;
   noted_ = false;
 }
 

@@ -54,7 +54,8 @@ std::optional<int> year_of(std::string_view text, common::WallTime now) {
   const auto year = number(text, 4);
   if (!year || text.size() == 4) return year;
   if (text.size() != 2) return std::nullopt;
-  const int this_year = static_cast<int>(std::chrono::year_month_day{std::chrono::floor<std::chrono::days>(now)}.year());
+  const int this_year =
+      static_cast<int>(std::chrono::year_month_day{std::chrono::floor<std::chrono::days>(now)}.year());
   const int guess = this_year / kCentury * kCentury + *year;
   return guess > this_year + kFarAhead ? guess - kCentury : guess;
 }

@@ -122,7 +122,7 @@ class AgentTest : public testing::Test {
     test::run(io_, agent_->start());
   }
   /// Goes on in small steps of time, as the loop would.
-  void live(seconds duration) {
+  void live(common::Micros duration) {
     const auto end = clock_.boot() + duration;
     while (clock_.boot() < end) {
       const auto next = std::min(step(), end);
@@ -401,6 +401,23 @@ TEST_F(AgentTest, ChecksOfOneHostBeginNoFasterThanItsLimitSays) {
   for (auto at = std::next(begun.begin()); at != begun.end(); ++at) {
     EXPECT_GE(*at - *std::prev(at), milliseconds{489});
   }
+}
+
+TEST_F(AgentTest, WhatWaitsForItsHostWhileTheProcessStandsStillIsSkippedForThat) {
+  limits_.per_host_concurrency = 1;
+  make(2, 100);
+  prober_.hold = true;
+  live_until([&] { return count(stored().skipped, storage::SkipReason::kRateLimited) == 1; });
+  const auto rows = stored().skipped;
+  const auto other = *std::ranges::find(rows, storage::SkipReason::kRateLimited, &storage::StoredSkipped::reason);
+  live(other.from + seconds{5} + milliseconds{200} - clock_.wall());  // its next slot waits
+  clock_.advance(seconds{60});
+  agent_->step();
+  const auto batch = stored();
+  EXPECT_EQ(count(batch.skipped, storage::SkipReason::kRateLimited), 1);
+  const auto moments = due(batch, seconds{5})[other.definition];
+  EXPECT_EQ(moments.size(), 14U);
+  EXPECT_EQ(*moments.begin() + 13 * seconds{5}, *moments.rbegin());
 }
 
 TEST_F(AgentTest, LimitsThatAreWideEnoughChangeNothing) {

@@ -67,6 +67,7 @@ TEST_F(Read, TakesEveryKey) {
 local_database_path: /var/lib/monitor/local.sqlite3
 external_database_uri_file: dsn
 interval_limits: {min: 1, max: 86400}
+limits: {per_host_concurrency: 4, per_host_rate: 2.5}
 workers:
   agent: on
   exporter: false
@@ -92,6 +93,7 @@ services:
   EXPECT_EQ(document.external_database_uri_file, "dsn");
   EXPECT_EQ(document.interval_limits->min, 1s);
   EXPECT_EQ(document.interval_limits->max, 86400s);
+  EXPECT_EQ(document.limits, (HostLimits{4, 25}));
   EXPECT_EQ(document.worker_agent, true);
   EXPECT_EQ(document.worker_exporter, false);
   EXPECT_EQ(document.worker_collector, false);

@@ -25,7 +25,9 @@ std::string everything(const Document& document) {
       limits ? limits->max.count() : 0, boolean(document.worker_agent), boolean(document.worker_exporter),
       boolean(document.worker_collector), text(document.keep_exported), text(document.local_retention),
       text(document.local_max_size), text(document.remote_retention), text(document.stop_grace));
-  out += text(document.dns_cache) + '\n';
+  const auto hosts = document.limits.value_or(HostLimits{});
+  out += fmt::format("{} {} {}\n", text(document.dns_cache), hosts.concurrency.value_or(-1),
+                     hosts.rate_tenths.value_or(-1));
   for (const auto& service : document.services) {
     out += fmt::format("{} {} {} {} {} {} {} {} {}\n", text(service.name), text(service.url), service.method,
                        service.check_regex, text(service.regex), service.interval.count(), service.timeout.count(),
@@ -158,6 +160,10 @@ class Random {
     if (coin())
       out.interval_limits =
           IntervalLimits{std::chrono::seconds{1 + below(5)}, std::chrono::seconds{300 + below(86101)}};
+    const auto limit = [&](std::size_t most) {
+      return coin() ? std::optional(static_cast<int>(below(most + 1))) : std::nullopt;
+    };
+    if (coin()) out.limits = HostLimits{limit(20'000), limit(100'000)};
     out.worker_agent = maybe_boolean();
     out.worker_exporter = maybe_boolean();
     out.worker_collector = maybe_boolean();

@@ -53,6 +53,7 @@ TEST_F(Load, FillsInEveryDefault) {
   EXPECT_EQ(settings.storage.max_size, std::nullopt);
   EXPECT_TRUE(settings.net.dns_cache);
   EXPECT_EQ(settings.stop_grace, 5s);
+  EXPECT_FALSE(settings.agent.limits.any());
   EXPECT_THAT(settings.warnings, IsEmpty());
   EXPECT_EQ(default_path(), "/home/somebody/.monitoring/monitoring-config");
 }
@@ -61,7 +62,8 @@ TEST_F(Load, CarriesEveryValue) {
   const auto settings = load_text(std::string("local_database_path: ~/x.sqlite3\nexternal_database_uri: ") + kUri +
                                   "\nworkers: {agent: false, exporter: off, collector: no}\nkeep_exported: 0\n"
                                   "local_retention: 2d\nlocal_max_size: 1 GiB\nremote_retention: 90d\nstop_grace: 0\n"
-                                  "dns_cache: off\nservices:\n  - {url: 'http://a.example/', interval_sec: 30}\n");
+                                  "dns_cache: off\nlimits: {per_host_concurrency: 3, per_host_rate: 0.5}\n"
+                                  "services:\n  - {url: 'http://a.example/', interval_sec: 30}\n");
   EXPECT_FALSE(settings.agent.enabled);
   EXPECT_FALSE(settings.exporter.enabled);
   EXPECT_FALSE(settings.collector.enabled);
@@ -72,6 +74,8 @@ TEST_F(Load, CarriesEveryValue) {
   EXPECT_EQ(settings.storage.path, "/home/somebody/x.sqlite3");
   EXPECT_EQ(settings.storage.max_size, 1ULL << 30);
   EXPECT_FALSE(settings.net.dns_cache);
+  EXPECT_EQ(settings.agent.limits.per_host_concurrency, 3U);
+  EXPECT_EQ(settings.agent.limits.per_host_rate, 0.5);
   EXPECT_EQ(settings.stop_grace, 0s);
   ASSERT_EQ(settings.agent.services.size(), 1U);
   EXPECT_EQ(settings.agent.services[0].target, "http://a.example/");

@@ -16,6 +16,11 @@ namespace {
 using std::chrono::seconds;
 using testing::HasSubstr;
 
+std::int64_t unix_micros() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 class Lifecycle : public testing::Test {
  protected:
   void services(int count, const std::string& path, const std::string& more = "") {
@@ -84,6 +89,60 @@ TEST_F(Lifecycle, ASecondSignalEndsItAtOnce) {
       },
       seconds{5}));
   EXPECT_EQ(monitor->wait(), 130);
+}
+
+TEST_F(Lifecycle, AfterTheProcessStoodStillNothingBurstsAndEverySlotIsOnItsPhase) {
+  constexpr int kServices = 50;
+  services(kServices, "/");
+  auto monitor = world_.start();
+  ASSERT_TRUE(eventually([&] { return results() > 2 * kServices; })) << monitor->err();
+  monitor->signal(SIGSTOP);
+  std::this_thread::sleep_for(seconds{6});  // the standstill itself
+  const auto woken = unix_micros();
+  monitor->signal(SIGCONT);
+  ASSERT_TRUE(eventually([&] {
+    return world_.local_number("SELECT count(*) FROM results WHERE requested_at > " + std::to_string(woken)) >
+           4 * kServices;
+  })) << monitor->err();
+  monitor->signal(SIGTERM);
+  ASSERT_EQ(monitor->wait(), 0) << monitor->err();
+  EXPECT_THAT(monitor->err(), HasSubstr("The process stood still"));
+  EXPECT_GE(world_.local_number("SELECT sum(count) FROM skipped WHERE reason = 3"), 5 * kServices);
+  // In its first second awake each service ran once at most, and nothing that was due long before.
+  const auto early = " WHERE requested_at BETWEEN " + std::to_string(woken) + " AND " + std::to_string(woken + 900'000);
+  EXPECT_LE(world_.local_number("SELECT count(*) FROM results" + early), kServices);
+  EXPECT_EQ(world_.local_number("SELECT count(*) FROM results" + early + " AND lateness_us > 2000000"), 0);
+  EXPECT_EQ(world_.local_number("SELECT count(*) FROM monitoring_view WHERE NOT up"), 0);
+  const auto due = due_moments(world_, 1'000'000);
+  EXPECT_EQ(due.size(), static_cast<std::size_t>(kServices));
+  for (const auto& [definition, moments] : due) {
+    for (std::size_t i = 1; i < moments.size(); ++i) {
+      EXPECT_NEAR(static_cast<double>(moments[i] - moments[i - 1]), 1e6, 20'000) << "service " << definition;
+    }
+  }
+}
+
+TEST_F(Lifecycle, TheTimeAfterAKillIsAGapFromTheLastSignOfLife) {
+  services(5, "/");
+  auto first = world_.start();
+  ASSERT_TRUE(eventually([&] { return results() > 10; })) << first->err();
+  const auto killed = unix_micros();
+  first->signal(SIGKILL);
+  first->wait();
+  std::this_thread::sleep_for(seconds{2});  // the time without it
+  const auto before = results();
+  auto second = world_.start();
+  ASSERT_TRUE(eventually([&] { return results() > before; })) << second->err();
+  second->signal(SIGTERM);
+  ASSERT_EQ(second->wait(), 0) << second->err();
+  const auto gaps = world_.local("SELECT from_at, to_at FROM gaps WHERE reason = 4");
+  ASSERT_EQ(gaps.size(), 1U);
+  EXPECT_LE(std::stoll(gaps[0][0]), killed);
+  EXPECT_GE(std::stoll(gaps[0][0]), killed - 6'000'000);
+  EXPECT_GE(std::stoll(gaps[0][1]), killed + 2'000'000);
+  EXPECT_EQ(world_.local_number("SELECT count(*) FROM results WHERE requested_at > " + gaps[0][0] +
+                                " AND requested_at < " + gaps[0][1]),
+            0);
 }
 
 TEST_F(Lifecycle, ASecondInstanceIsRefusedAndNamesTheFirst) {

@@ -1,5 +1,6 @@
 #include "e2e/world.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace monitor::test {
@@ -26,6 +27,20 @@ std::vector<std::vector<std::string>> World::local(const std::string& sql) const
   sqlite3_close(database);
   if (!failure.empty()) throw std::runtime_error(sql + ": " + failure);
   return rows;
+}
+
+std::map<std::string, std::vector<std::int64_t>> due_moments(const World& world, std::int64_t interval_us) {
+  std::map<std::string, std::vector<std::int64_t>> due;
+  for (const auto& row : world.local("SELECT definition, requested_at - lateness_us FROM results")) {
+    due[row[0]].push_back(std::stoll(row[1]));
+  }
+  for (const auto& row : world.local("SELECT definition, from_at, count FROM skipped")) {
+    for (std::int64_t i = 0; i < std::stoll(row[2]); ++i) {
+      due[row[0]].push_back(std::stoll(row[1]) + i * interval_us);
+    }
+  }
+  for (auto& [definition, moments] : due) std::sort(moments.begin(), moments.end());
+  return due;
 }
 
 }  // namespace monitor::test

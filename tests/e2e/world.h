@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -85,6 +86,9 @@ class World {
   TempDir home_;
   std::map<std::string, std::string> environment_;
 };
+
+/// The moments at which slots of each service were due, as results and skipped ranges tell.
+std::map<std::string, std::vector<std::int64_t>> due_moments(const World& world, std::int64_t interval_us);
 
 /// Looks until `condition` holds or `limit` has passed; says which.
 template <typename Condition>

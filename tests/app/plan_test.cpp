@@ -1,0 +1,182 @@
+#include "app/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace monitor::app {
+namespace {
+
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::size_t kFiles = 1024;
+constexpr const char* kUri = "postgresql://u@h/db";
+
+class PlanTest : public testing::Test {
+ protected:
+  void add(std::size_t count, const std::string& host, seconds interval, seconds timeout = seconds{15}) {
+    for (std::size_t i = 0; i < count; ++i) {
+      probe::Service service;
+      service.url = service.target = host + "/" + std::to_string(settings_.agent.services.size());
+      service.method = "GET";
+      service.interval = interval;
+      service.timeout = timeout;
+      settings_.agent.services.push_back(service);
+    }
+  }
+  Plan plan(std::size_t files = kFiles) const { return plan_of(settings_, files); }
+  config::Settings settings_;
+};
+
+TEST_F(PlanTest, CountsChecksInAllAndForEachHost) {
+  add(20, "https://a.example", seconds{5});
+  add(10, "https://a.example:8443", seconds{10});
+  add(30, "http://b.example", seconds{5});
+  add(1, "http://c.example", seconds{300});
+  const auto made = plan();
+  EXPECT_EQ(made.services, 61U);
+  EXPECT_NEAR(made.checks_a_second, 11.0033, 1e-4);
+  ASSERT_EQ(made.hosts.size(), 3U);
+  EXPECT_EQ(made.hosts[0].host, "b.example");
+  EXPECT_NEAR(made.hosts[0].checks_a_second, 6, 1e-9);
+  EXPECT_EQ(made.hosts[1].host, "a.example");
+  EXPECT_EQ(made.hosts[1].services, 30U);
+  EXPECT_NEAR(made.hosts[1].checks_a_second, 5, 1e-9);
+  EXPECT_THAT(made.warnings, IsEmpty());
+}
+
+TEST_F(PlanTest, AServiceNeverOverlapsItselfSoAChecksPartIsOneAtMost) {
+  add(100, "http://a.example", seconds{30}, seconds{15});
+  add(10, "http://b.example", seconds{5}, seconds{15});
+  const auto made = plan();
+  EXPECT_EQ(made.at_once_worst, 60U);
+  EXPECT_EQ(made.at_once_typical, 1U) << "5.3 checks a second of 100 ms";
+  EXPECT_EQ(made.at_once_possible, kFiles - agent::kReservedFiles);
+  EXPECT_EQ(made.open_files, kFiles);
+}
+
+TEST_F(PlanTest, WarnsOfAHostThatGetsMoreThanTenChecksASecond) {
+  add(50, "http://calm.example", seconds{5});
+  add(51, "http://busy.example", seconds{5});
+  const auto made = plan();
+  ASSERT_EQ(made.warnings.size(), 1U);
+  EXPECT_THAT(made.warnings[0], HasSubstr("busy.example gets 10.2 checks a second from 51 services"));
+}
+
+TEST_F(PlanTest, NamesTenSuchHostsAndCountsTheOthers) {
+  for (int i = 0; i < 13; ++i) add(51, "http://busy-" + std::to_string(i) + ".example", seconds{5}, seconds{1});
+  const auto made = plan();
+  ASSERT_EQ(made.warnings.size(), 11U);
+  EXPECT_THAT(made.warnings[10], HasSubstr("3 more hosts get more than 10"));
+}
+
+TEST_F(PlanTest, WithALimitItWarnsOfWhatTheLimitWillSkip) {
+  add(60, "http://busy.example", seconds{5});
+  settings_.agent.limits.per_host_rate = 3;
+  const auto made = plan();
+  ASSERT_EQ(made.warnings.size(), 1U);
+  EXPECT_THAT(made.warnings[0], HasSubstr("lets 3 checks a second go to one host, and the services of busy.example ask "
+                                          "for 12.0: about 75 % of their slots will be skipped"));
+  settings_.agent.limits.per_host_rate = 12;
+  EXPECT_THAT(plan().warnings, ElementsAre(HasSubstr("gets 12.0 checks a second"))) << "no limit worth the name";
+}
+
+TEST_F(PlanTest, WarnsWhenServersThatHangNeedMoreOpenFilesThanThereAre) {
+  for (int i = 0; i < 20; ++i) add(10, "http://h-" + std::to_string(i) + ".example", seconds{5});
+  EXPECT_THAT(plan(264).warnings, IsEmpty());
+  EXPECT_THAT(plan(263).warnings, ElementsAre(HasSubstr("raise the limit of open files to 264")));
+}
+
+TEST_F(PlanTest, BeyondWhatOneMonitorRunsNoNumberOfFilesHelps) {
+  for (int i = 0; i < 450; ++i) add(50, "http://h-" + std::to_string(i) + ".example", seconds{5});
+  const auto made = plan(1'000'000);
+  EXPECT_EQ(made.at_once_possible, agent::kMostChecksAtOnce);
+  EXPECT_THAT(made.warnings, ElementsAre(testing::Not(HasSubstr("raise"))));
+}
+
+TEST_F(PlanTest, RowsAndBytesOfADayAndAYear) {
+  add(5, "http://a.example", seconds{5});
+  const auto made = plan();
+  EXPECT_EQ(made.local.rows_a_day, 86'400U);
+  EXPECT_EQ(made.local.bytes_a_day, 86'400U * 70);
+  EXPECT_EQ(made.local.rows_a_year, 31'536'000U);
+  EXPECT_EQ(made.local.bytes_a_year, 31'536'000U * 70);
+  EXPECT_EQ(made.remote, std::nullopt);
+}
+
+TEST_F(PlanTest, WhatIsKeptFollowsTheRetentions) {
+  add(5, "http://a.example", seconds{5});
+  settings_.collector.local_retention = days{2};
+  EXPECT_EQ(plan().local.rows_kept, 2U * 86'400);
+  settings_.exporter.uri = kUri;
+  settings_.exporter.remote_retention = days{90};
+  auto made = plan();
+  EXPECT_EQ(made.local.kept_for, hours{1});
+  EXPECT_EQ(made.local.rows_kept, 3600U);
+  ASSERT_TRUE(made.remote);
+  EXPECT_EQ(made.remote->bytes_a_day, 86'400U * 190);
+  EXPECT_EQ(made.remote->rows_kept, 90U * 86'400);
+  settings_.exporter.remote_retention.reset();
+  EXPECT_EQ(plan().remote->rows_kept, 365U * 86'400) << "without end, so all of a year";
+  settings_.exporter.remote_retention = days{4000};
+  EXPECT_EQ(plan().remote->rows_kept, 365U * 86'400);
+}
+
+TEST_F(PlanTest, WhatIsNotExportedOrPurgedStaysHere) {
+  add(5, "http://a.example", seconds{5});
+  settings_.exporter.uri = kUri;
+  settings_.exporter.enabled = false;
+  auto made = plan();
+  EXPECT_EQ(made.local.kept_for, std::nullopt);
+  EXPECT_EQ(made.local.rows_kept, 365U * 86'400);
+  EXPECT_EQ(made.remote->rows_a_day, 0U);
+  settings_.exporter.uri.clear();
+  settings_.collector.enabled = false;
+  EXPECT_EQ(plan().local.kept_for, std::nullopt);
+}
+
+TEST_F(PlanTest, WarnsWhenTheSizeLimitComesBeforeTheRetention) {
+  add(5, "http://a.example", seconds{5});
+  settings_.storage.max_size = 86'400ULL * 70 * 10;
+  const auto made = plan();
+  EXPECT_EQ(made.local.rows_kept, 864'000U);
+  EXPECT_THAT(made.warnings, ElementsAre(HasSubstr("after about 10.0 days, before 30d are over")));
+}
+
+TEST_F(PlanTest, AnAgentThatIsSwitchedOffChecksNothing) {
+  add(5, "http://a.example", seconds{5});
+  settings_.agent.enabled = false;
+  const auto made = plan();
+  EXPECT_EQ(made.checks_a_second, 0);
+  EXPECT_EQ(made.at_once_worst, 0U);
+  EXPECT_EQ(made.local.rows_a_year, 0U);
+  EXPECT_THAT(made.hosts, IsEmpty());
+}
+
+TEST_F(PlanTest, MemoryGrowsWithServicesAndWithWhatWaitsAtOnce) {
+  const auto none = plan().memory_typical;
+  add(10'000, "http://a.example", seconds{300}, seconds{300});
+  const auto plain = plan(100'000);
+  EXPECT_GT(plain.memory_typical, none + (10'000U << 10));
+  EXPECT_GT(plain.memory_worst, plain.memory_typical);
+  EXPECT_LT(plan(1024).memory_worst, plain.memory_worst) << "no more than can run";
+  settings_.agent.services.clear();
+  add(10'000, "https://a.example", seconds{300}, seconds{300});
+  EXPECT_GT(plan(100'000).memory_worst, plain.memory_worst);
+}
+
+TEST_F(PlanTest, ConnectionsThatWaitToBeUsedAgainHaveABound) {
+  auto spec = std::make_shared<probe::Spec>();
+  spec->reuse = true;
+  add(300, "http://a.example", seconds{300});
+  EXPECT_EQ(plan().idle_connections, 0U);
+  for (auto& service : settings_.agent.services) service.extra = spec;
+  EXPECT_EQ(plan().idle_connections, settings_.net.max_idle);
+}
+
+}  // namespace
+}  // namespace monitor::app
