@@ -69,6 +69,7 @@ TEST_F(PlanTest, WarnsOfAHostThatGetsMoreThanTenChecksASecond) {
 
 TEST_F(PlanTest, NamesTenSuchHostsAndCountsTheOthers) {
   for (int i = 0; i < 13; ++i) add(51, "http://busy-" + std::to_string(i) + ".example", seconds{5}, seconds{1});
+  settings_.collector.local_retention = days{1};
   const auto made = plan();
   ASSERT_EQ(made.warnings.size(), 11U);
   EXPECT_THAT(made.warnings[10], HasSubstr("3 more hosts get more than 10"));
@@ -93,6 +94,7 @@ TEST_F(PlanTest, WarnsWhenServersThatHangNeedMoreOpenFilesThanThereAre) {
 
 TEST_F(PlanTest, BeyondWhatOneMonitorRunsNoNumberOfFilesHelps) {
   for (int i = 0; i < 450; ++i) add(50, "http://h-" + std::to_string(i) + ".example", seconds{5});
+  settings_.collector.local_retention = hours{1};
   const auto made = plan(1'000'000);
   EXPECT_EQ(made.at_once_possible, agent::kMostChecksAtOnce);
   EXPECT_THAT(made.warnings, ElementsAre(testing::Not(HasSubstr("raise"))));
