@@ -39,6 +39,7 @@ class Gate {
   }
   std::vector<std::size_t> gave_up() const {
     std::vector<std::size_t> services;
+    services.reserve(given_up.size());
     for (const auto& missed : given_up) services.push_back(missed.service);
     return services;
   }

@@ -58,6 +58,7 @@ class Ticking final : public async::Clock {
  public:
   common::WallTime wall() const override { return common::from_unix_micros(1'750'000'000'000'000); }
   common::SteadyTime steady() const override { return now_ += std::chrono::milliseconds{10}; }
+  common::SteadyTime boot() const override { return steady(); }
 
  private:
   mutable common::SteadyTime now_{std::chrono::hours{1}};

@@ -86,6 +86,7 @@ TEST_F(ProberRedirectTest, PhasesAreSummedOverTheHops) {
    public:
     common::WallTime wall() const override { return common::from_unix_micros(1'750'000'000'000'000); }
     common::SteadyTime steady() const override { return now_ += std::chrono::milliseconds{1}; }
+    common::SteadyTime boot() const override { return steady(); }
 
    private:
     mutable common::SteadyTime now_{std::chrono::hours{1}};
