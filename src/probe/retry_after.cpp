@@ -48,7 +48,7 @@ std::optional<Words> words_of(std::string_view text) {
   }
 }
 
-/// RFC 9110 §5.6.7: two digits that seem more than 50 years ahead are the last such year that has passed.
+/// RFC 9110 §5.6.7: two digits are the latest such year that is not more than 50 years ahead.
 std::optional<int> year_of(std::string_view text, common::WallTime now) {
   constexpr int kCentury = 100, kFarAhead = 50;
   const auto year = number(text, 4);
@@ -56,8 +56,9 @@ std::optional<int> year_of(std::string_view text, common::WallTime now) {
   if (text.size() != 2) return std::nullopt;
   const int this_year =
       static_cast<int>(std::chrono::year_month_day{std::chrono::floor<std::chrono::days>(now)}.year());
-  const int guess = this_year / kCentury * kCentury + *year;
-  return guess > this_year + kFarAhead ? guess - kCentury : guess;
+  const int latest = this_year + kFarAhead;
+  const int guess = latest / kCentury * kCentury + *year;
+  return guess > latest ? guess - kCentury : guess;
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
