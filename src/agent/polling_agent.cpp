@@ -134,6 +134,7 @@ common::SteadyTime PollingAgent::step() {
     ++stalls_;
   }
   if (polite_) admit(moment);  // what has waited until its service's next slot comes gives way to that
+  expected_ = moment;
   schedule_->take_due(moment, stalled, ready_, missed_);
   account_for_missed(moment);
   for (const auto& slot : ready_) take(slot);
@@ -165,26 +166,33 @@ void PollingAgent::hold(const Slot& slot) {
 
 /// Sets going what waited for its host's sake and has its turn, and gives up what waited too long.
 void PollingAgent::admit(common::SteadyTime now) {
-  admitted_.clear();
-  given_up_.clear();
-  polite_->take(now, admitted_, given_up_);
-  for (auto& missed : given_up_) {
-    schedule_->finished(missed.service);
-    if (now - expected_ > kStall) missed.reason = storage::SkipReason::kSuspended;  // it had no turn at all
-    if (missed.reason == storage::SkipReason::kRateLimited) say_limited(missed, now);
-    if (missed.reason == storage::SkipReason::kPoolExhausted) say_exhausted(now);
-    skip(missed);
-  }
-  for (const auto& slot : admitted_) {
-    schedule_->queued(slot.service);
-    enqueue(slot);
-  }
+  // A check that has nothing to wait for is over while it is set going: who set it going goes on.
+  if (std::exchange(admitting_, true)) return;
+  do {
+    admitted_.clear();
+    given_up_.clear();
+    polite_->take(now, admitted_, given_up_);
+    for (const auto& missed : given_up_) give_up(missed, now);
+    for (const auto& slot : admitted_) {
+      schedule_->queued(slot.service);
+      enqueue(slot);
+    }
+  } while (!admitted_.empty());
+  admitting_ = false;
   // Re-checks make room for slots at a host as they do in the pool.
   for (std::size_t i = 0; i < rechecking_.size(); ++i) {
     if (polite_->is_crowded(rechecking_[i])) workers_.cancel(members_[rechecking_[i]].recheck);
   }
   const auto next = polite_->next();
   if (next && *next < expected_) wake_.notify();
+}
+
+void PollingAgent::give_up(MissedSlots missed, common::SteadyTime now) {
+  schedule_->finished(missed.service);
+  if (now - expected_ > kStall) missed.reason = storage::SkipReason::kSuspended;  // it had no turn at all
+  if (missed.reason == storage::SkipReason::kRateLimited) say_limited(missed, now);
+  if (missed.reason == storage::SkipReason::kPoolExhausted) say_exhausted(now);
+  skip(missed);
 }
 
 /// The check, or the re-check, of this service has ended.

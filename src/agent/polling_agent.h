@@ -63,6 +63,7 @@ class PollingAgent final : public Agent {
   void hold(const Slot& slot);
   void enqueue(const Slot& slot);
   void admit(common::SteadyTime now);
+  void give_up(MissedSlots missed, common::SteadyTime now);
   void leave(std::size_t service);
   void start_rechecks(common::SteadyTime now);
   boost::asio::awaitable<void> confirm(Recheck recheck);
@@ -100,6 +101,7 @@ class PollingAgent final : public Agent {
   std::exception_ptr failure_;
   bool stopping_ = false;
   bool exhausted_ = false;
+  bool admitting_ = false;
   std::optional<common::SteadyTime> limited_at_;  ///< when limits last kept a slot from running, while that is so
   std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0, stalls_ = 0;
 };

@@ -28,46 +28,56 @@ struct Arguments {
   bool json = false;
 };
 
-std::string volume_text(const app::Volume& volume) {
-  const auto amount = [](std::uint64_t rows, std::uint64_t bytes) {
-    return fmt::format("{} rows ({})", rows, common::format_size(bytes));
-  };
-  const auto kept = volume.kept_for ? common::format_duration(*volume.kept_for) : "without end";
-  return fmt::format("{} a day, {} a year; kept {}{}, so {} after a year",
-                     amount(volume.rows_a_day, volume.bytes_a_day), amount(volume.rows_a_year, volume.bytes_a_year),
-                     volume.kept_for ? "for " : "", kept, amount(volume.rows_kept, volume.bytes_kept));
+/// Small ones still tell something.
+std::string rate(double checks_a_second) {
+  return checks_a_second >= 1 ? fmt::format("{:.2f}", checks_a_second) : fmt::format("{:.4f}", checks_a_second);
 }
 
 Table figures(const app::Plan& plan) {
   Table table{{"what", "how much"}, {}};
-  const auto add = [&](std::string what, std::string text) {
-    table.rows.push_back({std::move(what), std::move(text)});
+  const auto add = [&](std::string what, std::string much) {
+    table.rows.push_back({std::move(what), std::move(much)});
   };
-  add("services", fmt::format("{} on {} host{}", plan.services, plan.hosts.size(), plan.hosts.size() == 1 ? "" : "s"));
-  add("checks", fmt::format("{:.2f} a second", plan.checks_a_second));
-  add("checks at once", fmt::format("{} when each takes {} ms, {} when no server answers; {} can, with {} open files",
-                                    plan.at_once_typical, app::kTypicalCheck.count(), plan.at_once_worst,
-                                    plan.at_once_possible, plan.open_files));
-  if (plan.idle_connections > 0) {
-    add("idle connections", fmt::format("{} at most, for `connection: reuse`", plan.idle_connections));
-  }
-  add("memory", fmt::format("about {}, {} when no server answers", common::format_size(plan.memory_typical),
-                            common::format_size(plan.memory_worst)));
-  add("local database", volume_text(plan.local));
-  add("PostgreSQL", plan.remote ? volume_text(*plan.remote) : "none is configured");
+  add("services", fmt::format("{}", plan.services));
+  add("hosts", fmt::format("{}", plan.hosts.size()));
+  add("checks a second", rate(plan.checks_a_second));
+  add(fmt::format("checks at once, of {} ms each", app::kTypicalCheck.count()),
+      fmt::format("{}", plan.at_once_typical));
+  add("checks at once when no server answers", fmt::format("{}", plan.at_once_worst));
+  add(fmt::format("checks at once with {} open files", plan.open_files),
+      fmt::format("{} at most", plan.at_once_possible));
+  if (plan.idle_connections > 0) add("connections kept open", fmt::format("{} at most", plan.idle_connections));
+  add("memory", fmt::format("about {}", common::format_size(plan.memory_typical)));
+  add("memory when no server answers", fmt::format("about {}", common::format_size(plan.memory_worst)));
+  return table;
+}
+
+Table volumes(const app::Plan& plan) {
+  Table table{{"database", "a day", "a year", "kept", "there after a year"}, {}};
+  const auto amount = [](std::uint64_t rows, std::uint64_t bytes) {
+    return fmt::format("{} rows, {}", rows, common::format_size(bytes));
+  };
+  const auto add = [&](std::string database, const app::Volume& volume) {
+    table.rows.push_back({std::move(database), amount(volume.rows_a_day, volume.bytes_a_day),
+                          amount(volume.rows_a_year, volume.bytes_a_year),
+                          volume.kept_for ? common::format_duration(*volume.kept_for) : "without end",
+                          amount(volume.rows_kept, volume.bytes_kept)});
+  };
+  add("local", plan.local);
+  if (plan.remote) add("PostgreSQL", *plan.remote);
   return table;
 }
 
 Table hosts(const app::Plan& plan) {
   Table table{{"host", "services", "checks a second"}, {}};
   for (const auto& host : plan.hosts | std::views::take(kShownHosts)) {
-    table.rows.push_back({host.host, fmt::format("{}", host.services), fmt::format("{:.2f}", host.checks_a_second)});
+    table.rows.push_back({host.host, fmt::format("{}", host.services), rate(host.checks_a_second)});
   }
   return table;
 }
 
 std::string page(const app::Plan& plan) {
-  std::string out = render(figures(plan));
+  std::string out = render(figures(plan)) + render(volumes(plan));
   if (!plan.hosts.empty()) out += render(hosts(plan));
   if (plan.hosts.size() > kShownHosts) out += fmt::format("and {} more hosts\n", plan.hosts.size() - kShownHosts);
   for (const auto& warning : plan.warnings) out += fmt::format("Warning: {}\n", common::escape_controls(warning));

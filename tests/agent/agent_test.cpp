@@ -430,6 +430,18 @@ TEST_F(AgentTest, LimitsThatAreWideEnoughChangeNothing) {
   for (const auto& row : batch.results) EXPECT_LT(row.lateness, milliseconds{100});
 }
 
+TEST_F(AgentTest, ManySlotsOfOneHostWhoseChecksAreOverAtOnceAllHaveTheirTurn) {
+  limits_.per_host_concurrency = 1;
+  make(2000, 100);
+  step();
+  clock_.advance(milliseconds{1900});
+  step();
+  const auto batch = stored();
+  EXPECT_GT(batch.results.size(), 600U);
+  EXPECT_EQ(prober_.most_at_once, 1U);
+  EXPECT_EQ(prober_.begun.size(), batch.results.size());
+}
+
 TEST_F(AgentTest, ARecheckMakesRoomForASlotAtItsHost) {
   limits_.per_host_concurrency = 1;
   recheck(3, seconds{1});

@@ -23,12 +23,16 @@ class PlanCommand : public Session {
 TEST_F(PlanCommand, TellsWhatAConfigurationWillDo) {
   many(5);
   const auto page = must({"plan"}).out;
-  EXPECT_THAT(page, HasSubstr("5 on 1 host "));
-  EXPECT_THAT(page, HasSubstr("1.00 a second"));
-  EXPECT_THAT(page, HasSubstr("1 when each takes 100 ms, 5 when no server answers"));
-  EXPECT_THAT(page,
-              HasSubstr("86400 rows (5.7 MiB) a day, 31536000 rows (2 GiB) a year; kept for 30d, so 2592000 rows"));
-  EXPECT_THAT(page, HasSubstr("none is configured"));
+  const auto row = [&](const std::string& what, const std::string& much) {
+    EXPECT_THAT(page, testing::ContainsRegex("\\| +" + what + " +\\| +" + much + " +\\|"));
+  };
+  row("services", "5");
+  row("hosts", "1");
+  row("checks a second", "1.00");
+  row("checks at once, of 100 ms each", "1");
+  row("checks at once when no server answers", "5");
+  EXPECT_THAT(page, HasSubstr("86400 rows, 5.7 MiB | 31536000 rows, 2 GiB | 30d  | 2592000 rows, 173 MiB"));
+  EXPECT_THAT(page, Not(HasSubstr("PostgreSQL")));
   EXPECT_THAT(page, HasSubstr("busy.example"));
   EXPECT_THAT(page, Not(HasSubstr("Warning")));
 }
@@ -67,7 +71,7 @@ TEST_F(PlanCommand, OfAConfigurationThatCannotBeUsedItIsAUsageError) {
 
 TEST_F(PlanCommand, NeedsNoService) {
   write_config("services: []\n");
-  EXPECT_THAT(must({"plan"}).out, HasSubstr("0 on 0 hosts"));
+  EXPECT_THAT(must({"plan"}).out, testing::ContainsRegex("services +\\| +0 "));
 }
 
 }  // namespace
