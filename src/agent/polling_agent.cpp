@@ -204,11 +204,17 @@ void PollingAgent::leave(std::size_t service) {
 
 void PollingAgent::enqueue(const Slot& slot) {
   waiting_.push_back(slot);
-  if (workers_.size() < max_running_) {
-    workers_.spawn("check", work());
+  if (running_ < max_running_) {
+    start_worker();
   } else {
     cancel_rechecks(waiting_.size());
   }
+}
+
+/// One that has nothing to wait for is over when this returns, while its task is still to be cleared away.
+void PollingAgent::start_worker() {
+  ++running_;
+  workers_.spawn("check", work());
 }
 
 void PollingAgent::stop() {
@@ -331,9 +337,10 @@ asio::awaitable<void> PollingAgent::work() {
     leave(slot.service);
     if (cut) {
       skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kStopping});
-      co_return;
+      break;
     }
   }
+  --running_;
 }
 
 asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
@@ -389,7 +396,7 @@ void PollingAgent::skip(const MissedSlots& missed) {
 
 Health PollingAgent::health() const {
   Health health{
-      .checks = checks_, .rechecks = rechecked_, .skipped = skipped_, .steps = steps_, .running = workers_.size()};
+      .checks = checks_, .rechecks = rechecked_, .skipped = skipped_, .steps = steps_, .running = running_};
   for (const auto& member : members_) {
     const auto last = member.history.last();
     if (!last) continue;

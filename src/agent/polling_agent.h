@@ -62,6 +62,7 @@ class PollingAgent final : public Agent {
   void take(const Slot& slot);
   void hold(const Slot& slot);
   void enqueue(const Slot& slot);
+  void start_worker();
   void admit(common::SteadyTime now);
   void give_up(MissedSlots missed, common::SteadyTime now);
   void leave(std::size_t service);
@@ -98,6 +99,7 @@ class PollingAgent final : public Agent {
   std::vector<Recheck> due_rechecks_;
   std::vector<std::size_t> rechecking_;  ///< services whose re-check runs
   common::SteadyTime expected_{};        ///< when the next step should come
+  std::size_t running_ = 0;  ///< checks and re-checks that hold one of max_running_ places
   std::exception_ptr failure_;
   bool stopping_ = false;
   bool exhausted_ = false;

@@ -24,12 +24,13 @@ void PollingAgent::start_rechecks(common::SteadyTime now) {
   due_rechecks_.clear();
   rechecks_.take_due(now, due_rechecks_);
   for (const auto& due : due_rechecks_) {
-    const bool room = workers_.size() < max_running_ && waiting_.empty();
+    const bool room = running_ < max_running_ && waiting_.empty();
     if (!room || (polite_ && !polite_->admit_recheck(due.service, now))) {
       // Slots come first; there may be room later.
       rechecks_.plan(due, now + std::max(std::chrono::seconds{1}, spec_of(due.service).recheck.every));
       continue;
     }
+    ++running_;
     rechecking_.push_back(due.service);
     const auto task = workers_.spawn("re-check", confirm(due));
     // A check that has nothing to wait for (an address without a route) is over by now.
@@ -65,6 +66,7 @@ asio::awaitable<void> PollingAgent::run_recheck(Recheck recheck) {
 }
 
 void PollingAgent::recheck_ended(std::size_t service) {
+  --running_;
   Member& member = members_[service];
   member.recheck = 0;
   std::erase(rechecking_, service);
@@ -78,8 +80,7 @@ void PollingAgent::recheck_ended(std::size_t service) {
     }
   }
   leave(service);
-  // The task that ends here is still counted: its place is free.
-  if (!stopping_ && !waiting_.empty() && workers_.size() <= max_running_) workers_.spawn("check", work());
+  if (!stopping_ && !waiting_.empty() && running_ < max_running_) start_worker();
 }
 
 /// Those that began first.

@@ -248,6 +248,17 @@ TEST_F(AgentTest, NeverRunsMoreAtOnceThanAllowedAndSlotsDueAreRunOrSkipped) {
   for (const auto& [service, moments] : due(batch, seconds{5})) EXPECT_EQ(moments.size(), 12U) << "each of them once";
 }
 
+TEST_F(AgentTest, ChecksThatAreOverAtOnceLeaveTheirPlaceAtOnce) {
+  make(2000, 4);
+  step();
+  clock_.advance(milliseconds{1900});
+  step();
+  const auto batch = stored();
+  EXPECT_GT(batch.results.size(), 600U);
+  EXPECT_EQ(prober_.begun.size(), batch.results.size());
+  EXPECT_EQ(agent_->health().running, 0U);
+}
+
 TEST_F(AgentTest, AfterStandingStillNothingBursts) {
   make(50, 1000);
   live(seconds{10});
@@ -432,12 +443,13 @@ TEST_F(AgentTest, LimitsThatAreWideEnoughChangeNothing) {
 
 TEST_F(AgentTest, ManySlotsOfOneHostWhoseChecksAreOverAtOnceAllHaveTheirTurn) {
   limits_.per_host_concurrency = 1;
-  make(2000, 100);
+  make(2000, 4);
   step();
-  clock_.advance(milliseconds{1900});
+  clock_.advance(milliseconds{900});
   step();
   const auto batch = stored();
-  EXPECT_GT(batch.results.size(), 600U);
+  EXPECT_GT(batch.results.size(), 300U);
+  EXPECT_TRUE(batch.skipped.empty());
   EXPECT_EQ(prober_.most_at_once, 1U);
   EXPECT_EQ(prober_.begun.size(), batch.results.size());
 }
