@@ -395,8 +395,7 @@ void PollingAgent::skip(const MissedSlots& missed) {
 }
 
 Health PollingAgent::health() const {
-  Health health{
-      .checks = checks_, .rechecks = rechecked_, .skipped = skipped_, .steps = steps_, .running = running_};
+  Health health{.checks = checks_, .rechecks = rechecked_, .skipped = skipped_, .steps = steps_, .running = running_};
   for (const auto& member : members_) {
     const auto last = member.history.last();
     if (!last) continue;

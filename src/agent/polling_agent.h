@@ -99,7 +99,7 @@ class PollingAgent final : public Agent {
   std::vector<Recheck> due_rechecks_;
   std::vector<std::size_t> rechecking_;  ///< services whose re-check runs
   common::SteadyTime expected_{};        ///< when the next step should come
-  std::size_t running_ = 0;  ///< checks and re-checks that hold one of max_running_ places
+  std::size_t running_ = 0;              ///< checks and re-checks that hold one of max_running_ places
   std::exception_ptr failure_;
   bool stopping_ = false;
   bool exhausted_ = false;

@@ -92,8 +92,8 @@ TEST_F(Lifecycle, ASecondSignalEndsItAtOnce) {
 }
 
 TEST_F(Lifecycle, AfterTheProcessStoodStillNothingBurstsAndEverySlotIsOnItsPhase) {
-  constexpr int kServices = 50;
-  services(kServices, "/");
+  constexpr std::int64_t kServices = 50;
+  services(static_cast<int>(kServices), "/");
   auto monitor = world_.start();
   ASSERT_TRUE(eventually([&] { return results() > 2 * kServices; })) << monitor->err();
   monitor->signal(SIGSTOP);
