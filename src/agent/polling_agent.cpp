@@ -1,6 +1,7 @@
 #include "agent/polling_agent.h"
 
 #include <algorithm>
+#include <array>
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
@@ -26,6 +27,18 @@ constexpr std::chrono::seconds kLongestWait{1};
 constexpr std::chrono::seconds kStall{2};
 /// So long must limits keep nothing from running before that is said.
 constexpr std::chrono::minutes kCalm{10};
+
+/// Whether standing still ourselves could have made it: what a server says of itself, it says all the same.
+bool is_about_time(common::Outcome outcome) {
+  using common::Outcome;
+  constexpr std::array kAboutTime{
+      Outcome::kDegraded,         Outcome::kTooSlow,         Outcome::kDnsTimeout,       Outcome::kConnectTimeout,
+      Outcome::kConnectionClosed, Outcome::kConnectionReset, Outcome::kTlsHandshake,     Outcome::kTlsTimeout,
+      Outcome::kWriteTimeout,     Outcome::kTruncated,       Outcome::kFirstByteTimeout, Outcome::kBodyTimeout,
+      Outcome::kProxyFailure,
+  };
+  return std::ranges::find(kAboutTime, outcome) != kAboutTime.end();
+}
 
 }  // namespace
 
@@ -228,8 +241,8 @@ asio::awaitable<void> PollingAgent::run() {
   if (!schedule_) co_await start();
   while (!stopping_ && !failure_) {
     const auto until = step();
-    co_await wake_.wait_until(clock_.steady() +
-                              (until - now()));  // a notice before that is the stop, or a re-check that is due sooner
+    // A notice before that is the stop, or something that is due sooner.
+    co_await wake_.wait_until(clock_.steady() + (until - now()));
   }
   stopping_ = true;
   if (failure_) workers_.cancel();
@@ -370,10 +383,9 @@ bool PollingAgent::stood_still_since(std::uint64_t stalls, common::SteadyTime no
   return stalls != stalls_ || (!stopping_ && now - expected_ > kStall);
 }
 
-/// A check that failed while we stood still says nothing of its server.
+/// A check that took too long, or was given up by the server, while we stood still says nothing of its server.
 void PollingAgent::excuse(probe::Observation& seen) const {
-  const auto verdict = common::verdict_of(seen.outcome);
-  if (verdict != Verdict::kDown && verdict != Verdict::kDegraded) return;
+  if (!is_about_time(seen.outcome)) return;
   seen.outcome = common::Outcome::kLocalResource;
   seen.reason = fmt::format("the monitor stood still during the check, which then seemed to fail: {}", seen.reason);
 }

@@ -325,6 +325,17 @@ TEST_F(AgentTest, ACheckThatFailedWhileWeStoodStillSaysNothing) {
   EXPECT_EQ(agent_->health().unknown, 1U);
 }
 
+TEST_F(AgentTest, WhatAServerSaidStandsThoughWeStoodStillMeanwhile) {
+  make(1, 100, seconds{300});
+  prober_.outcome = common::Outcome::kStatus;
+  prober_.hold = true;
+  live(seconds{31});
+  clock_.advance(seconds{60});
+  release_all();
+  EXPECT_EQ(agent_->health().down, 1U);
+  EXPECT_EQ(stored().results.at(0).outcome, common::Outcome::kStatus);
+}
+
 TEST_F(AgentTest, ACheckThatFailedAfterTheLoopHasTurnedAgainIsExcusedToo) {
   make(1, 100, seconds{300});
   prober_.outcome = common::Outcome::kFirstByteTimeout;
