@@ -104,6 +104,8 @@ class AgentTest : public testing::Test {
     store_ = storage::Store::open(io_.get_executor(), {.path = folder_ / "db.sqlite3", .max_size = {}}, clock_);
   }
   ~AgentTest() override {
+    prober_.hold = false;
+    release_all();  // a check in flight holds on to the prober
     agent_.reset();
     if (store_) test::run(io_, store_->close());
   }

@@ -299,25 +299,25 @@ TEST_F(TlsTest, AChainOfAMegabyteIsRefused) {
 
 // OpenSSL's server does not notice that a ticket could not be sent, so the floods end when the test says so.
 TEST_F(TlsTest, TicketsWithoutEndAreGivenUp) {
-  std::atomic<bool> enough{false};
-  ASSERT_FALSE(meet(authority_.issue(wishes_), [&](Peer& peer) {
-    while (!enough && ::SSL_new_session_ticket(peer.session()) == 1) ::SSL_do_handshake(peer.session());
+  const auto enough = std::make_shared<std::atomic<bool>>(false);  // the server's thread may look after we have gone
+  ASSERT_FALSE(meet(authority_.issue(wishes_), [enough](Peer& peer) {
+    while (!*enough && ::SSL_new_session_ticket(peer.session()) == 1) ::SSL_do_handshake(peer.session());
   }));
   const auto step = next();
-  enough = true;
+  *enough = true;
   EXPECT_EQ(step.status, Step::Status::kFailed);
   EXPECT_NE(connection_->tls_reason().find("without end"), std::string::npos) << connection_->tls_reason();
 }
 
 TEST_F(TlsTest, KeyUpdatesWithoutEndAreGivenUp) {
-  std::atomic<bool> enough{false};
-  ASSERT_FALSE(meet(authority_.issue(wishes_), [&](Peer& peer) {
-    while (!enough && ::SSL_key_update(peer.session(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1) {
+  const auto enough = std::make_shared<std::atomic<bool>>(false);  // the server's thread may look after we have gone
+  ASSERT_FALSE(meet(authority_.issue(wishes_), [enough](Peer& peer) {
+    while (!*enough && ::SSL_key_update(peer.session(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1) {
       ::SSL_do_handshake(peer.session());
     }
   }));
   const auto step = next();
-  enough = true;
+  *enough = true;
   EXPECT_EQ(step.status, Step::Status::kFailed) << connection_->tls_reason();
 }
 

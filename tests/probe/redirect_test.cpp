@@ -13,7 +13,7 @@ net::Url url(const std::string& text) {
 
 struct Sent {
   std::string from = "https://a.test/x/y?z";
-  std::string method = "GET";
+  std::string_view method = "GET";  ///< what is decided may refer to it
   bool has_body = false;
   std::uint16_t status = 302;
   std::string first;  ///< empty: `from`
