@@ -93,7 +93,8 @@ TEST(OneCheckTest, IsNotHeldUpByABodyThatTakesHoursToSearch) {
   costly.regex = "(.?){900}zz";
   costly.body_limit = body.size();
   costly.timeout = std::chrono::seconds{3};
-  // It ends the process, so the process is another one.
+  // It ends the process, so the process is another one: begun afresh, since this one has threads.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(check_once(costly, {},
                          [](const OneCheck& told) {
                            EXPECT_EQ(told.outcome, Outcome::kLocalResource) << told.reason;
