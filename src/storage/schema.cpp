@@ -37,44 +37,6 @@ CREATE TABLE gaps (
   first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, count INTEGER NOT NULL);
 CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, sqlstate TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL);
 CREATE TABLE last_runs (definition INTEGER PRIMARY KEY, at INTEGER NOT NULL);
-
-CREATE VIEW monitoring_view AS
-WITH shown AS (
-  SELECT r.*, d.key, d.name, d.url, d.method, d.check_regex, d.regex, o.name AS outcome_name, o.verdict,
-    (SELECT e.agent_id FROM epochs e WHERE e.first_seq <= r.seq ORDER BY e.id DESC LIMIT 1) AS agent_id,
-    CASE WHEN typeof(r.peer) = 'integer' THEN (SELECT p.address FROM peers p WHERE p.id = r.peer)
-         ELSE r.peer END AS remote_address,
-    coalesce(r.reason, CASE WHEN r.status IS NULL THEN o.meaning
-                            ELSE printf('HTTP %d in %.1f ms', r.status, r.total_us / 1000.0) END) AS reason_text
-  FROM results r LEFT JOIN definitions d ON d.id = r.definition LEFT JOIN outcomes o ON o.code = r.outcome)
-SELECT
-  seq AS id,
-  agent_id || ':' || seq AS local_id,
-  url, method,
-  strftime('%Y-%m-%d %H:%M:%S', requested_at / 1000000, 'unixepoch')
-    || printf('.%06d', requested_at % 1000000) AS request_timestamp,
-  check_regex AS regex_check_required,
-  flags & 1 AS contains_regex,
-  status IS NULL AS contains_exception,
-  status AS status_code,
-  CASE WHEN status IS NOT NULL THEN
-    strftime('%Y-%m-%d %H:%M:%S', (requested_at + total_us) / 1000000, 'unixepoch')
-      || printf('.%06d', (requested_at + total_us) % 1000000) END AS response_timestamp,
-  regex,
-  CASE WHEN status IS NULL THEN reason_text END AS exception,
-  strftime('%Y-%m-%d %H:%M:%S', (requested_at + stored_after_us) / 1000000, 'unixepoch')
-    || printf('.%06d', (requested_at + stored_after_us) % 1000000) AS local_created_at,
-  strftime('%Y-%m-%d %H:%M:%S', (requested_at + stored_after_us) / 1000000, 'unixepoch')
-    || printf('.%06d', (requested_at + stored_after_us) % 1000000) AS created_at,
-  CASE WHEN name <> '' THEN name ELSE method || ' ' || url END AS service,
-  CASE verdict WHEN 'up' THEN 1 WHEN 'degraded' THEN 1 WHEN 'down' THEN 0 END AS up,
-  coalesce(verdict, 'unknown') AS verdict,
-  coalesce(outcome_name, 'unknown') AS outcome,
-  reason_text AS reason,
-  dns_us, connect_us, tls_us, first_byte_us, transfer_us, total_us, lateness_us, body_bytes, remote_address,
-  CASE WHEN flags & 8 THEN 'reused' ELSE 'fresh' END AS connection,
-  attempt, agent_id, seq
-FROM shown;
 )sql";
 
 // tls: a number in `tls_facts`; hops and evidence: see docs/data-model.md. The three are nearly always NULL, a byte
@@ -87,8 +49,11 @@ ALTER TABLE definitions ADD COLUMN settings TEXT;
 ALTER TABLE results ADD COLUMN tls INTEGER;
 ALTER TABLE results ADD COLUMN hops TEXT;
 ALTER TABLE results ADD COLUMN evidence TEXT;
+)sql";
 
-DROP VIEW monitoring_view;
+// Made anew with every change of the tables, so that its text stands here once.
+constexpr const char* kView = R"sql(
+DROP VIEW IF EXISTS monitoring_view;
 CREATE VIEW monitoring_view AS
 WITH shown AS (
   SELECT r.*, d.key, d.name, d.settings, d.url, d.method, d.check_regex, d.regex, o.name AS outcome_name, o.verdict,
@@ -156,13 +121,15 @@ std::int64_t newest_schema() {
 }
 
 void migrate(Database& database) {
-  for (auto version = database.integer("PRAGMA user_version"); version < newest_schema(); ++version) {
-    Transaction transaction(database);
-    database.execute(kMigrations.at(static_cast<std::size_t>(version)));
-    database.execute(fmt::format("PRAGMA user_version = {}", version + 1));
-    transaction.commit();
-  }
   Transaction transaction(database);
+  const auto version = database.integer("PRAGMA user_version");
+  if (version < newest_schema()) {
+    for (auto step = version; step < newest_schema(); ++step) {
+      database.execute(kMigrations.at(static_cast<std::size_t>(step)));
+    }
+    database.execute(kView);
+    database.execute(fmt::format("PRAGMA user_version = {}", newest_schema()));
+  }
   refresh_outcomes(database);
   transaction.commit();
 }

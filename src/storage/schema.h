@@ -13,8 +13,7 @@ inline constexpr std::int64_t kApplicationId = 0x6D6F6E69;
 /// The newest schema this version knows (PRAGMA user_version).
 std::int64_t newest_schema();
 
-/// Applies what is missing, each step with its number in one transaction, and writes the list of outcomes as this
-/// version has it.
+/// Applies what is missing and writes the list of outcomes as this version has it: all of it, or nothing.
 void migrate(Database& database);
 
 /// Bits of `results.flags`.
