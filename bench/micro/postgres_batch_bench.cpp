@@ -34,7 +34,7 @@ void renumber(storage::Batch& batch, storage::Seq from, common::WallTime now) {
 /// One batch of 5000 rows of so many services, committed. The server is the one that MONITOR_BENCH_POSTGRES names: what
 /// is there already is left alone, but the rows stay.
 void postgres_batch(benchmark::State& state) {
-  const char* uri = std::getenv("MONITOR_BENCH_POSTGRES");  // NOLINT(concurrency-mt-unsafe): nobody changes it
+  const char* uri = std::getenv("MONITOR_BENCH_POSTGRES");
   if (uri == nullptr) return state.SkipWithError("MONITOR_BENCH_POSTGRES names no server");
   exporter::Breaker breaker;
   const auto session = exporter::Session::open(uri, exporter::Limits{}, breaker);

@@ -23,10 +23,6 @@ namespace {
 constexpr std::chrono::minutes kRememberAbove{5};
 /// The loop turns at least this often, so that a watchdog sees it live.
 constexpr std::chrono::seconds kLongestWait{1};
-/// A turn that comes this much too late means that the process stood still (stopped, suspended, starved of CPU).
-constexpr std::chrono::seconds kStall{2};
-/// So long must limits keep nothing from running before that is said.
-constexpr std::chrono::minutes kCalm{10};
 
 /// Whether standing still ourselves could have made it: what a server says of itself, it says all the same.
 bool is_about_time(common::Outcome outcome) {
@@ -41,28 +37,6 @@ bool is_about_time(common::Outcome outcome) {
 }
 
 }  // namespace
-
-void say(const Member& member, Notice notice, const std::string& reason) {
-  switch (notice) {
-    case Notice::kNone:
-      break;
-    case Notice::kUp:
-      log::warning("{} is up again.", member.label);
-      break;
-    case Notice::kDegraded:
-      log::warning("{} is degraded: {}", member.label, reason);
-      break;
-    case Notice::kDown:
-      log::warning("{} is down: {}", member.label, reason);
-      break;
-    case Notice::kUnjudged:
-      log::warning("{} could not be judged: {}", member.label, reason);
-      break;
-    case Notice::kUnconfirmed:
-      log::info("{} was down, which a re-check did not confirm.", member.label);
-      break;
-  }
-}
 
 PollingAgent::PollingAgent(asio::any_io_executor io, const Options& options, std::size_t max_running,
                            probe::Prober& prober, storage::Store& store, const async::Clock& clock)
@@ -110,14 +84,6 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
   co_return Schedule(phases);
 }
 
-void PollingAgent::say_what_runs() const {
-  double per_minute = 0;
-  for (const auto& service : options_.services) per_minute += 60.0 / static_cast<double>(service.interval.count());
-  const auto count = static_cast<double>(std::max<std::size_t>(1, options_.services.size()));
-  log::info("Average requests per minute (RPM) across all services: {:.2f}", per_minute / count);
-  log::info("Total requests per minute (RPM) across all services: {:.2f}", per_minute);
-}
-
 asio::awaitable<void> PollingAgent::start() {
   say_what_runs();
   schedule_.emplace(co_await prepare());
@@ -125,23 +91,12 @@ asio::awaitable<void> PollingAgent::start() {
   expected_ = now();
 }
 
-void PollingAgent::make_polite() {
-  if (!options_.limits.any()) return;
-  std::vector<std::chrono::seconds> intervals;
-  intervals.reserve(options_.services.size());
-  for (const auto& service : options_.services) intervals.push_back(service.interval);
-  auto hosts = hosts_of(options_.services);
-  hosts_ = hosts.of;
-  host_names_ = std::move(hosts.names);
-  polite_.emplace(options_.limits, std::move(hosts.of), std::move(intervals));
-}
-
 common::SteadyTime PollingAgent::step() {
   ++steps_;
   const auto moment = now();
   ready_.clear();
   missed_.clear();
-  const bool stalled = moment - expected_ > kStall;
+  const bool stalled = has_stood_still(moment);
   if (stalled) {
     rechecks_.clear();
     ++stalls_;
@@ -169,50 +124,6 @@ void PollingAgent::take(const Slot& slot) {
   member.held = slot;
   schedule_->started(slot.service);  // as far as the slots after it go, the service is being checked
   workers_.cancel(member.recheck);
-}
-
-/// To be followed by admit().
-void PollingAgent::hold(const Slot& slot) {
-  schedule_->held(slot.service);
-  polite_->hold(slot);
-}
-
-/// Sets going what waited for its host's sake and has its turn, and gives up what waited too long.
-void PollingAgent::admit(common::SteadyTime now) {
-  // A check that has nothing to wait for is over while it is set going: who set it going goes on.
-  if (std::exchange(admitting_, true)) return;
-  do {
-    admitted_.clear();
-    given_up_.clear();
-    polite_->take(now, admitted_, given_up_);
-    for (const auto& missed : given_up_) give_up(missed, now);
-    for (const auto& slot : admitted_) {
-      schedule_->queued(slot.service);
-      enqueue(slot);
-    }
-  } while (!admitted_.empty());
-  admitting_ = false;
-  // Re-checks make room for slots at a host as they do in the pool.
-  for (std::size_t i = 0; i < rechecking_.size(); ++i) {
-    if (polite_->is_crowded(rechecking_[i])) workers_.cancel(members_[rechecking_[i]].recheck);
-  }
-  const auto next = polite_->next();
-  if (next && *next < expected_) wake_.notify();
-}
-
-void PollingAgent::give_up(MissedSlots missed, common::SteadyTime now) {
-  schedule_->finished(missed.service);
-  if (now - expected_ > kStall) missed.reason = storage::SkipReason::kSuspended;  // it had no turn at all
-  if (missed.reason == storage::SkipReason::kRateLimited) say_limited(missed, now);
-  if (missed.reason == storage::SkipReason::kPoolExhausted) say_exhausted(now);
-  skip(missed);
-}
-
-/// The check, or the re-check, of this service has ended.
-void PollingAgent::leave(std::size_t service) {
-  if (!polite_) return;
-  polite_->ended(service);
-  if (!stopping_) admit(now());
 }
 
 void PollingAgent::enqueue(const Slot& slot) {
@@ -265,72 +176,6 @@ void PollingAgent::close_books() {
   }
 }
 
-void PollingAgent::account_for_missed(common::SteadyTime now) {
-  bool pool_exhausted = false;
-  std::int64_t suspended = 0;
-  for (const auto& missed : missed_) {
-    skip(missed);
-    pool_exhausted = pool_exhausted || missed.reason == storage::SkipReason::kPoolExhausted;
-    if (missed.reason == storage::SkipReason::kSuspended) suspended += missed.count;
-  }
-  if (suspended > 0) {
-    log::warning("The process stood still; {} slots that were due meanwhile were skipped, not run late.", suspended);
-  }
-  if (pool_exhausted) say_exhausted(now);
-  if (exhausted_ && waiting_.empty() && !pool_exhausted) {
-    exhausted_ = false;
-    log::warning("The pool of checks has room again.");
-  }
-  if (limited_at_ && now - *limited_at_ > kCalm) {
-    limited_at_.reset();
-    log::warning("The limits per host keep no slot from running any more.");
-  }
-}
-
-/// What the services keep busy, or those of one host.
-std::vector<Load> PollingAgent::loads(common::SteadyTime now, std::optional<std::uint32_t> host) const {
-  std::vector<Load> loads;
-  for (std::size_t i = 0; i < members_.size(); ++i) {
-    if (host && hosts_[i] != *host) continue;
-    const auto& member = members_[i];
-    auto takes = member.took;
-    if (member.began) {
-      const auto so_far = std::chrono::duration_cast<common::Micros>(now - *member.began);
-      takes = std::max(takes.value_or(so_far), so_far);
-    }
-    loads.push_back({options_.services[i].interval, takes});
-  }
-  return loads;
-}
-
-void PollingAgent::say_exhausted(common::SteadyTime now) {
-  if (std::exchange(exhausted_, true)) return;
-  const auto needed = std::max(checks_needed(loads(now, std::nullopt)), max_running_ + 1);
-  const auto cure = needed <= kMostChecksAtOnce
-                        ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n)",
-                                      needed + kReservedFiles)
-                        : fmt::format("that is above the {} of one monitor, so share the services out among several",
-                                      kMostChecksAtOnce);
-  log::warning(
-      "All {} checks that may run at once are running, so slots are being skipped. About {} at once are needed: {}, "
-      "shorten timeouts or poll less often.",
-      max_running_, needed, cure);
-}
-
-void PollingAgent::say_limited(const MissedSlots& missed, common::SteadyTime now) {
-  const bool news = !limited_at_;
-  limited_at_ = now;
-  if (!news) return;
-  const auto host = hosts_[missed.service];
-  double rate = 0;
-  const auto asked = loads(now, host);
-  for (const auto& load : asked) rate += 1.0 / static_cast<double>(load.interval.count());
-  log::warning(
-      "The limits keep slots of {} from running: {} services ask for {:.1f} checks a second there and need about {} at "
-      "once. Raise limits.per_host_rate or limits.per_host_concurrency to that, or poll less often.",
-      host_names_[host], asked.size(), rate, checks_needed(asked));
-}
-
 asio::awaitable<void> PollingAgent::work() {
   while (!waiting_.empty()) {
     const Slot slot = waiting_.front();
@@ -380,7 +225,7 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
 
 /// Whether the process has stood still since there were so many stalls, or does until this very turn.
 bool PollingAgent::stood_still_since(std::uint64_t stalls, common::SteadyTime now) const {
-  return stalls != stalls_ || (!stopping_ && now - expected_ > kStall);
+  return stalls != stalls_ || (!stopping_ && has_stood_still(now));
 }
 
 /// A check that took too long, or was given up by the server, while we stood still says nothing of its server.

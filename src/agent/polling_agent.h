@@ -48,6 +48,9 @@ class PollingAgent final : public Agent {
   Health health() const override;
 
  private:
+  /// A turn that comes this much too late means that the process stood still (stopped, suspended, starved of CPU).
+  static constexpr std::chrono::seconds kStall{2};
+  bool has_stood_still(common::SteadyTime now) const { return now - expected_ > kStall; }
   /// On the clock that goes on while the machine sleeps, so that a sleep is a stall like any other.
   common::SteadyTime now() const { return clock_.boot(); }
   boost::asio::awaitable<Schedule> prepare();

@@ -30,7 +30,7 @@ enum class Values {
 
 /// How what is written is to be taken.
 struct Reading {
-  // NOLINTNEXTLINE(google-explicit-constructor,hicpp-explicit-conversions): mostly this is all there is to say
+  /// Not explicit: mostly this is all there is to say.
   Reading(Values as) : values(as) {}
   Reading(Values as, std::filesystem::path beside) : values(as), file(std::move(beside)) {}
 

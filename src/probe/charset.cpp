@@ -113,7 +113,7 @@ class Converter {
   Converter& operator=(const Converter&) = delete;
 
   bool usable() const {
-    return handle_ != reinterpret_cast<iconv_t>(-1);  // NOLINT(performance-no-int-to-ptr): iconv_open(3) fails so
+    return handle_ != reinterpret_cast<iconv_t>(-1);  // iconv_open(3) fails so
   }
 
   std::string convert(std::string_view body, std::size_t unit) {

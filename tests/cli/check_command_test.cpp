@@ -69,7 +69,7 @@ TEST_F(CheckCommand, IsDegradedAboveWarnTime) {
 }
 
 TEST_F(CheckCommand, IsUnknownWhereTheFaultIsOurs) {
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): no server runs yet
+  // While no server runs yet: setenv() is not for several threads.
   ::setenv("MONITOR_TEST_SECRET", "hunter2", 1);
   const ScriptServer tokens(ScriptServer::reply(response("500 Internal Server Error")));
   const ScriptServer server(ScriptServer::reply(response("200 OK")));
@@ -219,7 +219,7 @@ TEST_F(CheckCommand, WarnsOfASecretInTheArgumentsAndRepeatsItNowhere) {
     EXPECT_THAT(ended.err + ended.out, Not(HasSubstr("hunter2")));
     EXPECT_THAT(run({"check", server.url(), "--json", "--set", setting}).out, Not(HasSubstr("hunter2")));
   }
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): the server's threads ask for no variable
+  // setenv() is not for several threads, but the server's ask for no variable.
   ::setenv("MONITOR_TEST_TOKEN", "hunter2", 1);
   const auto safe = run({"check", server.url(), "--set", "auth.bearer.token=${MONITOR_TEST_TOKEN}"});
   EXPECT_EQ(safe.status, kUp) << safe.err;

@@ -222,7 +222,7 @@ TEST_F(Lifecycle, ClosingTheTerminalStopsItInOrder) {
   const pid_t pid = ::forkpty(&terminal, nullptr, nullptr, nullptr);
   ASSERT_GE(pid, 0);
   if (pid == 0) {
-    ::setenv("HOME", world_.home().c_str(), 1);  // NOLINT(concurrency-mt-unsafe): a child of its own
+    ::setenv("HOME", world_.home().c_str(), 1);  // a child of its own, with one thread
     ::execl(MONITOR_BINARY, "monitor", "start", "--yes", nullptr);
     ::_exit(127);
   }

@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 int parameter(const char* name, int otherwise) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody changes it
+  const char* value = std::getenv(name);
   return value == nullptr ? otherwise : std::stoi(value);
 }
 
