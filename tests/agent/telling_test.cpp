@@ -1,0 +1,80 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fixture.h"
+
+namespace monitor::agent {
+namespace {
+
+using common::Outcome;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+TEST_F(AgentTest, OverloadIsSaidOnceWithTheNumberThatWouldCureIt) {
+  make(100, 4);
+  prober_.hold = true;
+  const auto lines = logged([&] { live(seconds{20}); });
+  EXPECT_THAT(lines, testing::HasSubstr("All 4 checks that may run at once are running"));
+  EXPECT_THAT(lines, testing::HasSubstr("About 100 at once are needed: raise the limit of open files to 164"));
+  EXPECT_EQ(lines.find("All 4 checks"), lines.rfind("All 4 checks")) << lines;
+  prober_.hold = false;
+  const auto then = logged([&] {
+    for (int i = 0; i < 20; ++i) {
+      release_all();
+      live(seconds{1});
+    }
+  });
+  EXPECT_THAT(then, testing::HasSubstr("The pool of checks has room again."));
+}
+
+TEST_F(AgentTest, LimitsThatKeepSlotsFromRunningAreSaidOnceWithWhatIsAskedFor) {
+  limits_.per_host_rate = 2;
+  make(20, 100);
+  const auto lines = logged([&] { live(seconds{60}); });
+  EXPECT_THAT(lines,
+              testing::HasSubstr("The limits keep slots of 127.0.0.1 from running: 20 services ask for 4.0 checks "
+                                 "a second there"));
+  EXPECT_EQ(lines.find("The limits"), lines.rfind("The limits")) << lines;
+}
+
+TEST_F(AgentTest, AFailureIsSaidOnceItIsConfirmed) {
+  recheck(2, seconds{2});
+  make(1, 100, seconds{30});
+  prober_.outcome = Outcome::kConnectRefused;
+  const auto first = logged([&] { live_until([&] { return agent_->health().rechecks == 1; }); });
+  EXPECT_THAT(first, Not(HasSubstr("is down")));
+  const auto then = logged([&] { live(seconds{60}); });
+  EXPECT_THAT(then, HasSubstr("GET " + kFirst + " is down: it said so"));
+  EXPECT_EQ(then.find("is down"), then.rfind("is down")) << then;
+  prober_.outcome = Outcome::kUp;
+  EXPECT_THAT(logged([&] { live(seconds{60}); }), HasSubstr("GET " + kFirst + " is up again."));
+}
+
+TEST_F(AgentTest, AFailureThatIsNotConfirmedIsALineOfInformation) {
+  recheck(2, seconds{2});
+  make(1, 100, seconds{30});
+  prober_.next = {Outcome::kConnectRefused, Outcome::kUp};
+  const auto lines = logged([&] { live(seconds{60}); });
+  EXPECT_THAT(lines, HasSubstr("INFO"));
+  EXPECT_THAT(lines, HasSubstr("was down, which a re-check did not confirm"));
+  EXPECT_THAT(lines, Not(HasSubstr("WARNING")));
+}
+
+TEST_F(AgentTest, EachChangeOfStateIsOneWarning) {
+  make(1, 100, seconds{5});
+  const auto lines_of = [&](Outcome outcome) {
+    prober_.outcome = outcome;
+    return logged([&] { live(seconds{15}); });
+  };
+  EXPECT_THAT(lines_of(Outcome::kUp), IsEmpty());
+  EXPECT_THAT(lines_of(Outcome::kDegraded), testing::AllOf(HasSubstr("WARNING"), HasSubstr("is degraded: it said so")));
+  EXPECT_THAT(lines_of(Outcome::kDegraded), IsEmpty());
+  EXPECT_THAT(lines_of(Outcome::kUp), HasSubstr("is up again."));
+  EXPECT_THAT(lines_of(Outcome::kStatus), HasSubstr("is down: it said so"));
+  EXPECT_THAT(lines_of(Outcome::kCertExpiresSoon), HasSubstr("is degraded: it said so"));
+}
+
+}  // namespace
+}  // namespace monitor::agent
