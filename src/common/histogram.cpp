@@ -51,12 +51,14 @@ void Histogram::cover(int first, int last) {
   if (times_.size() < size) times_.resize(size);
 }
 
-void Histogram::merge(const Histogram& other) {
-  if (other.count_ == 0) return;
-  cover(other.first_, other.first_ + static_cast<int>(other.times_.size()) - 1);
-  const auto offset = static_cast<std::size_t>(other.first_ - first_);
-  for (std::size_t i = 0; i < other.times_.size(); ++i) times_[offset + i] += other.times_[i];
-  count_ += other.count_;
+void Histogram::add_run(int first, std::span<const std::uint64_t> times) {
+  if (times.empty() || first < 0 || first >= kBuckets || std::ssize(times) > kBuckets - first) return;
+  cover(first, first + static_cast<int>(times.size()) - 1);
+  const auto offset = static_cast<std::size_t>(first - first_);
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    times_[offset + i] += times[i];
+    count_ += times[i];
+  }
 }
 
 std::optional<double> Histogram::percentile(double percent) const {

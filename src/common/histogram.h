@@ -27,7 +27,9 @@ class Histogram {
   void add(Micros duration, std::uint64_t times = 1);
   /// Buckets out of range are ignored.
   void add_bucket(int bucket, std::uint64_t times);
-  void merge(const Histogram& other);
+  /// How often the buckets from `first` on occurred; one that is out of range adds nothing.
+  void add_run(int first, std::span<const std::uint64_t> times);
+  void merge(const Histogram& other) { add_run(other.first_, other.times_); }
   std::uint64_t count() const { return count_; }
   /// The nearest-rank percentile, 0 < percent ≤ 100, in microseconds. Nothing when nothing was added.
   std::optional<double> percentile(double percent) const;

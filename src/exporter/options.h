@@ -15,6 +15,9 @@ struct Options {
   /// `remote_retention`: partitions whose whole range is older, by the server's clock, are dropped. Unset: kept
   /// forever.
   std::optional<std::chrono::seconds> remote_retention;
+  /// `rollups`: how long the rows for an hour, and those for a day, stay; a day's at least as long as an hour's.
+  std::chrono::seconds rollup_hours = std::chrono::days{90};
+  std::chrono::seconds rollup_days = std::chrono::days{3650};
 };
 
 /// `uri` with its password, wherever it stands in it, replaced by `***`.

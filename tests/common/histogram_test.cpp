@@ -55,5 +55,17 @@ TEST(HistogramTest, MergingIsAddingAllInAnyOrder) {
   EXPECT_EQ(all.count(), 10U);
 }
 
+TEST(HistogramTest, ARunOfBucketsIsAddedWholeOrNotAtAll) {
+  Histogram histogram;
+  const std::vector<std::uint64_t> run{2, 0, 5};
+  histogram.add_run(40, run);
+  histogram.add_run(-1, run);
+  histogram.add_run(Histogram::kBuckets - 2, run);
+  histogram.add_run(40, {});
+  EXPECT_EQ(histogram.count(), 7U);
+  EXPECT_EQ(histogram.first_bucket(), 40);
+  EXPECT_EQ(std::vector(histogram.times().begin(), histogram.times().end()), run);
+}
+
 }  // namespace
 }  // namespace monitor::common
