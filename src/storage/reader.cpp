@@ -7,6 +7,7 @@
 #include "storage/files.h"
 #include "storage/opening.h"
 #include "storage/row_mapping.h"
+#include "storage/schema.h"
 #include "storage/sqlite.h"
 
 namespace monitor::storage {
@@ -18,6 +19,11 @@ constexpr std::chrono::seconds kLockWait{5};
 constexpr Seq kSampled = 1024;
 constexpr auto kMargin = std::chrono::minutes{10};  // the longest timeout, twice
 
+/// What is read from here on is the database as it is now.
+void begin(const Database& database) {
+  database.execute("BEGIN; SELECT 1 FROM meta LIMIT 1");
+}
+
 Database open(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) {
     throw common::Error(fmt::format("there is no local database {}; `monitor start` makes it", file.string()));
@@ -27,6 +33,7 @@ Database open(const std::filesystem::path& file) {
     database.wait_for_locks(kLockWait);
     database.execute("PRAGMA query_only = ON");
     require_ours(database, file);
+    begin(database);
     return database;
   } catch (const SqliteError& error) {
     // In a folder that cannot be written SQLite cannot make the shared memory of a WAL. After a clean stop there is
@@ -35,6 +42,7 @@ Database open(const std::filesystem::path& file) {
   }
   Database database(file, Database::Mode::kImmutable);
   require_ours(database, file);
+  begin(database);
   return database;
 }
 
@@ -44,18 +52,29 @@ struct Reader::Parts {
   explicit Parts(const std::filesystem::path& file)
       : database(open(file)),
         sample(database.prepare("SELECT requested_at FROM results WHERE seq >= ?1 ORDER BY seq LIMIT 1")),
-        results(database.prepare("SELECT seq, definition, requested_at, outcome, status, total_us, attempt, reason "
+        results(database.prepare("SELECT seq, definition, requested_at, outcome, status, total_us, attempt, reason, "
+                                 "dns_us, connect_us, tls_us, first_byte_us, transfer_us, lateness_us "
                                  "FROM results WHERE seq BETWEEN ?1 AND ?2 AND requested_at >= ?3 AND "
                                  "requested_at < ?4 ORDER BY seq")),
         skipped(database.prepare("SELECT id, definition, from_at, to_at, count, reason FROM skipped "
                                  "WHERE to_at >= ?1 AND from_at < ?2 ORDER BY id")),
         gaps(database.prepare("SELECT id, reason, from_at, to_at, first_seq, last_seq, count FROM gaps "
-                              "WHERE to_at >= ?1 AND from_at < ?2 ORDER BY id")) {}
+                              "WHERE to_at >= ?1 AND from_at < ?2 ORDER BY id")) {
+    // A file that no newer daemon has opened yet has no roll-ups.
+    if (database.integer("PRAGMA user_version") < kRollupSchema) return;
+    rollups.emplace(
+        database.prepare("SELECT definition, start, body FROM rollups WHERE tier = ?1 AND start >= ?2 AND start < ?3"));
+    outages.emplace(
+        database.prepare("SELECT definition, from_at, to_at, last_at, checks, outcome, reason FROM outages "
+                         "WHERE (to_at IS NULL OR to_at >= ?1) AND from_at < ?2 ORDER BY id"));
+  }
   Database database;
   Statement sample;
   Statement results;
   Statement skipped;
   Statement gaps;
+  std::optional<Statement> rollups;
+  std::optional<Statement> outages;
 };
 
 std::string reason_text(const ReportRow& row) {
@@ -137,9 +156,40 @@ void Reader::for_each_result(common::WallTime from, common::WallTime to, const s
       row.total = common::Micros{rows.integer(5)};
       row.attempt = static_cast<std::uint16_t>(rows.integer(6));
       row.reason = rows.text(7);
+      row.dns = duration_of(rows, 8);
+      row.connect = duration_of(rows, 9);
+      row.tls = duration_of(rows, 10);
+      row.first_byte = duration_of(rows, 11);
+      row.transfer = duration_of(rows, 12);
+      row.lateness = common::Micros{rows.integer(13)};
       visit(row);
     }
   }
+}
+
+void Reader::for_each_rollup(Tier tier, common::WallTime from, common::WallTime to,
+                             const std::function<void(const PackedRollup&)>& visit) {
+  if (!parts_->rollups) return;
+  auto rows =
+      parts_->rollups->query(static_cast<std::int64_t>(tier), common::unix_micros(from), common::unix_micros(to));
+  while (rows.next()) {
+    visit({.definition = rows.integer(0), .start = common::from_unix_micros(rows.integer(1)), .body = rows.blob(2)});
+  }
+}
+
+std::optional<common::WallTime> Reader::oldest_rollup(Tier tier) {
+  if (!parts_->rollups) return std::nullopt;
+  auto oldest = parts_->database.prepare("SELECT min(start) FROM rollups WHERE tier = ?1");
+  const auto start = oldest.integer(static_cast<std::int64_t>(tier));
+  return start ? std::optional{common::from_unix_micros(*start)} : std::nullopt;
+}
+
+std::vector<Outage> Reader::outages(common::WallTime from, common::WallTime to) {
+  std::vector<Outage> found;
+  if (!parts_->outages) return found;
+  auto rows = parts_->outages->query(common::unix_micros(from), common::unix_micros(to));
+  while (rows.next()) found.push_back(outage_of(rows));
+  return found;
 }
 
 std::vector<StoredSkipped> Reader::skipped(common::WallTime from, common::WallTime to) {

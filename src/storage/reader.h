@@ -1,5 +1,6 @@
-// Reads a local database beside the daemon that writes it, or without one. A connection of its own that never writes.
-// One thread at a time.
+// Reads a local database beside the daemon that writes it, or without one: as it was at one moment, so that a purge
+// between two questions neither loses nor doubles what it moves into the roll-ups. A connection of its own that never
+// writes. One thread at a time.
 #pragma once
 
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "storage/rollup.h"
 #include "storage/rows.h"
 
 namespace monitor::storage {
@@ -22,9 +24,11 @@ struct ReportRow {
   const StoredDefinition* definition = nullptr;  ///< lives as long as the reader
   common::WallTime requested_at{};
   common::Outcome outcome = common::Outcome::kUp;
-  std::optional<std::uint16_t> status;
+  std::optional<std::uint16_t> status;  ///< nothing: there was no HTTP response
   common::Micros total{};
   std::uint16_t attempt = 0;
+  std::optional<common::Micros> dns, connect, tls, first_byte, transfer;  ///< nothing: the phase did not take place
+  common::Micros lateness{};
   std::string_view reason;  ///< empty for an up row; valid during the call only
 };
 
@@ -33,6 +37,7 @@ std::string reason_text(const ReportRow& row);
 
 class Reader {
  public:
+  /// What is stored later is not seen. While a reader lives the daemon's log keeps what it may read: not for long.
   /// Throws common::Error: no file, not ours, a newer version, or not readable.
   explicit Reader(const std::filesystem::path& file);
   ~Reader();
@@ -47,7 +52,16 @@ class Reader {
   /// far outside the range is not read.
   void for_each_result(common::WallTime from, common::WallTime to, const std::optional<std::string>& service,
                        const std::function<void(const ReportRow&)>& visit);
-  /// Those that touch [from, to).
+  /// Results and skipped slots that were purged, of hours or days that start in [from, to), the oldest first.
+  void for_each_rollup(Tier tier, common::WallTime from, common::WallTime to,
+                       const std::function<void(const PackedRollup&)>& visit);
+  /// Where the oldest one starts; nothing: there is none.
+  std::optional<common::WallTime> oldest_rollup(Tier tier);
+  /// What purged results say of outages that touch [from, to). One that has not ended goes on, or ends, with the
+  /// results of its service that are still here.
+  std::vector<Outage> outages(common::WallTime from, common::WallTime to);
+  /// Those that touch [from, to). A skipped range is here or in the roll-ups, whole. Gaps are in neither: but what was
+  /// removed at the size cap (GapReason::kSizeCap) is missing in PostgreSQL alone, and in the roll-ups here.
   std::vector<StoredSkipped> skipped(common::WallTime from, common::WallTime to);
   std::vector<StoredGap> gaps(common::WallTime from, common::WallTime to);
 

@@ -1,10 +1,12 @@
-// What is left of a service's results, for an hour or a day, when the results themselves are gone. Plain data.
+// What is left of a service's results, for an hour or a day, when the results themselves are gone. Plain data, and how
+// it is stored. Pure.
 #pragma once
 
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <span>
 
 #include "common/histogram.h"
 #include "common/units.h"
@@ -15,7 +17,7 @@ namespace monitor::storage {
 /// What has a histogram. The numbers are stored.
 enum class Measure : std::uint8_t {
   kTotal = 0,  ///< of checks that had an HTTP response
-  kDns = 1,
+  kDns = 1,    ///< this and the other phases: of checks in which the phase took place
   kConnect = 2,
   kTls = 3,
   kFirstByte = 4,
@@ -44,11 +46,19 @@ enum class Tier : std::uint8_t { kHour = 1, kDay = 2 };
 constexpr std::chrono::hours width_of(Tier tier) {
   return tier == Tier::kHour ? std::chrono::hours{1} : std::chrono::hours{24};
 }
+/// The hour or day in UTC that `at` is in.
+common::WallTime start_of(Tier tier, common::WallTime at);
 
-struct StoredRollup {
+/// `rollup` as it is stored: about 25 bytes and two for each bucket in use.
+std::vector<std::uint8_t> pack(const Rollup& rollup);
+
+/// A stored roll-up, unpacked only as it is added up.
+struct PackedRollup {
   DefinitionId definition = 0;
-  common::WallTime start{};  ///< a whole hour or day in UTC
-  Rollup rollup;
+  common::WallTime start{};            ///< a whole hour or day in UTC
+  std::span<const std::uint8_t> body;  ///< of pack()
+  /// False: the body is damaged, or of a newer version, and nothing was added.
+  bool add_to(Rollup& sum) const;
 };
 
 /// A service was down from `from` until `to`: the first check that came out down, to the first that was up or degraded
@@ -57,6 +67,7 @@ struct Outage {
   DefinitionId definition = 0;
   common::WallTime from{};
   std::optional<common::WallTime> to;  ///< nothing: it had not ended when the last of these results was requested
+  common::WallTime last{};             ///< the last check that came out down
   std::uint64_t checks = 0;            ///< that came out down
   common::Outcome outcome = common::Outcome::kStatus;  ///< of the first one
   std::string reason;                                  ///< of the first one

@@ -7,11 +7,6 @@
 namespace monitor::storage {
 namespace {
 
-std::optional<common::Micros> duration(const Rows& rows, int column) {
-  const auto micros = rows.optional_integer(column);
-  return micros ? std::optional{common::Micros{*micros}} : std::nullopt;
-}
-
 template <std::size_t N>
 void copy_blob(const Rows& rows, int column, std::array<std::uint8_t, N>& to) {
   const auto bytes = rows.blob(column);
@@ -35,11 +30,11 @@ StoredResult result_of(const Rows& rows) {
   result.retried = (flags & kRetried) != 0;
   result.http_1_0 = (flags & kHttp10) != 0;
   result.attempt = static_cast<std::uint16_t>(rows.integer(6));
-  result.dns = duration(rows, 7);
-  result.connect = duration(rows, 8);
-  result.tls = duration(rows, 9);
-  result.first_byte = duration(rows, 10);
-  result.transfer = duration(rows, 11);
+  result.dns = duration_of(rows, 7);
+  result.connect = duration_of(rows, 8);
+  result.tls = duration_of(rows, 9);
+  result.first_byte = duration_of(rows, 10);
+  result.transfer = duration_of(rows, 11);
   result.total = common::Micros{rows.integer(12)};
   result.lateness = common::Micros{rows.integer(13)};
   result.body_bytes = rows.integer(14);
@@ -106,6 +101,23 @@ StoredTls tls_of(const Rows& rows) {
   certificate.not_after = common::from_unix_micros(rows.integer(7));
   copy_blob(rows, 8, certificate.sha256);
   return tls;
+}
+
+Outage outage_of(const Rows& rows) {
+  Outage outage;
+  outage.definition = rows.integer(0);
+  outage.from = common::from_unix_micros(rows.integer(1));
+  if (const auto to = rows.optional_integer(2)) outage.to = common::from_unix_micros(*to);
+  outage.last = common::from_unix_micros(rows.integer(3));
+  outage.checks = static_cast<std::uint64_t>(rows.integer(4));
+  outage.outcome = static_cast<common::Outcome>(rows.integer(5));
+  outage.reason = rows.text(6);
+  return outage;
+}
+
+std::optional<common::Micros> duration_of(const Rows& rows, int column) {
+  const auto micros = rows.optional_integer(column);
+  return micros ? std::optional{common::Micros{*micros}} : std::nullopt;
 }
 
 }  // namespace monitor::storage

@@ -1,6 +1,7 @@
 // What a SELECT gives, as rows.h has it; each says which columns it wants. Pure.
 #pragma once
 
+#include "storage/rollup.h"
 #include "storage/rows.h"
 #include "storage/sqlite.h"
 
@@ -17,5 +18,10 @@ StoredGap gap_of(const Rows& rows);
 StoredDefinition definition_of(const Rows& rows);
 /// id, fingerprint, version, cipher, subject, issuer, not_before, not_after, sha256.
 StoredTls tls_of(const Rows& rows);
+
+/// definition, from_at, to_at, last_at, checks, outcome, reason.
+Outage outage_of(const Rows& rows);
+/// Null is none.
+std::optional<common::Micros> duration_of(const Rows& rows, int column);
 
 }  // namespace monitor::storage

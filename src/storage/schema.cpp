@@ -51,6 +51,18 @@ ALTER TABLE results ADD COLUMN hops TEXT;
 ALTER TABLE results ADD COLUMN evidence TEXT;
 )sql";
 
+// rollups: `tier` is a Tier, `start` unix µs, `body` what pack() makes. outages: `to_at` is null while it lasts, and
+// `definition` that of its first check.
+constexpr const char* kRollups = R"sql(
+CREATE TABLE rollups (
+  tier INTEGER, start INTEGER, definition INTEGER, body BLOB NOT NULL,
+  PRIMARY KEY (tier, start, definition)) WITHOUT ROWID;
+CREATE TABLE outages (
+  id INTEGER PRIMARY KEY, definition INTEGER NOT NULL, from_at INTEGER NOT NULL, to_at INTEGER,
+  last_at INTEGER NOT NULL, checks INTEGER NOT NULL, outcome INTEGER NOT NULL, reason TEXT);
+CREATE INDEX outages_open ON outages (id) WHERE to_at IS NULL;
+)sql";
+
 // Made anew with every change of the tables, so that its text stands here once.
 constexpr const char* kView = R"sql(
 DROP VIEW IF EXISTS monitoring_view;
@@ -100,7 +112,7 @@ SELECT
 FROM shown LEFT JOIN tls_facts t ON t.id = shown.tls;
 )sql";
 
-constexpr std::array kMigrations{kFirstSchema, kChecksWorthTrusting};
+constexpr std::array kMigrations{kFirstSchema, kChecksWorthTrusting, kRollups};
 
 void refresh_outcomes(Database& database) {
   auto current = database.prepare("SELECT 1 FROM outcomes WHERE code=?1 AND name=?2 AND verdict=?3 AND meaning=?4");

@@ -13,6 +13,9 @@ inline constexpr std::int64_t kApplicationId = 0x6D6F6E69;
 /// The newest schema this version knows (PRAGMA user_version).
 std::int64_t newest_schema();
 
+/// The first one with `rollups` and `outages`.
+inline constexpr std::int64_t kRollupSchema = 3;
+
 /// Applies what is missing and writes the list of outcomes as this version has it: all of it, or nothing.
 void migrate(Database& database);
 

@@ -25,7 +25,7 @@ TEST(Schema, AFileOfVersionOneIsUpgradedInPlaceWithWhatIsInIt) {
   stored.wait(stored.store().append(result));
   stored.wait(stored.store().commit());
   Sql sql(file);
-  EXPECT_EQ(sql("PRAGMA user_version"), "2");
+  EXPECT_EQ(sql("PRAGMA user_version"), "3");
   EXPECT_EQ(sql("PRAGMA integrity_check"), "ok");
   EXPECT_EQ(sql("SELECT seq, outcome, reason, connection, remote_address, family, http_version, retried, tls_version, "
                 "hops, evidence, settings FROM monitoring_view ORDER BY seq"),

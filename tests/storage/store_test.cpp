@@ -99,7 +99,7 @@ TEST(Store, KeepsItsPromiseWithTheRightSettings) {
   EXPECT_EQ(sql("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(sql("PRAGMA auto_vacuum"), "2");
   EXPECT_EQ(sql("PRAGMA application_id"), "1836019305");
-  EXPECT_EQ(sql("PRAGMA user_version"), "2");
+  EXPECT_EQ(sql("PRAGMA user_version"), "3");
 }
 
 TEST(Store, MovesTheCursorWithTheNextCommit) {
