@@ -47,7 +47,8 @@ FROM (SELECT to_regclass('monitoring') AS oid) AS c
 )sql";
 constexpr const char* kMissingSql = R"sql(
 SELECT count(*) FROM unnest('{monitoring_schema,monitoring_agents,monitoring_definitions,monitoring_outcomes,
-monitoring_results,monitoring_gaps,monitoring_skipped,monitoring_tls}'::text[]) AS name WHERE to_regclass(name) IS NULL
+monitoring_results,monitoring_gaps,monitoring_skipped,monitoring_tls,monitoring_hours,monitoring_days,
+monitoring_months,monitoring_outages,monitoring_rolled,monitoring_touched}'::text[]) AS name WHERE to_regclass(name) IS NULL
 )sql";
 
 State read_state(Transaction& transaction) {

@@ -13,7 +13,7 @@
 namespace monitor::exporter {
 
 /// Stored in monitoring_schema. Changes are additive; a database with a higher version is used as it is.
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 
 /// Partitions exist, or are made, for days from `server now − kDaysBack` to `server now + kDaysAhead`.
 inline constexpr std::chrono::days kDaysBack{400};

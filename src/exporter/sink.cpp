@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "exporter/schema_sql.h"
+#include "exporter/touched.h"
 
 namespace monitor::exporter {
 namespace {
@@ -66,13 +67,18 @@ void Sink::write_checked(Session& session, const storage::Batch& batch, const Pa
   }
   if (part.others && !batch.skipped.empty()) add_skipped(*transaction, agent.id, batch.skipped);
   if (part.others && !batch.gaps.empty()) add_gaps(*transaction, agent.id, batch.gaps);
+  mark_touched(*transaction, agent.id, std::span(batch.results).subspan(part.results.begin, part.results.size()),
+               part.others ? std::span(batch.skipped) : std::span<const storage::StoredSkipped>(), written.server_now);
   auto moved = agent.head;
   if (part.head) {
     moved = {std::max(agent.head.results, part.head->results), std::max(agent.head.skipped, part.head->skipped),
              std::max(agent.head.gaps, part.head->gaps)};
+    // What an older version sent, without marks, is marked by the roll-up; until then these follow no head.
     transaction->run(
-        fmt::format("UPDATE monitoring_agents SET results_head = {}, skipped_head = {}, gaps_head = {}, "
-                    "exported_at = timezone('utc', now()) WHERE id = {}",
+        fmt::format("UPDATE monitoring_agents SET results_head = {0}, skipped_head = {1}, gaps_head = {2}, "
+                    "results_marked = CASE WHEN results_marked >= results_head THEN {0} ELSE results_marked END, "
+                    "skipped_marked = CASE WHEN skipped_marked >= skipped_head THEN {1} ELSE skipped_marked END, "
+                    "exported_at = timezone('utc', now()) WHERE id = {3}",
                     moved.results, moved.skipped, moved.gaps, agent.id));
   }
   transaction->commit();

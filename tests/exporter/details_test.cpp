@@ -173,7 +173,7 @@ TEST_F(DetailsTest, ASchemaOfVersionOneIsUpgradedWithItsPartitionsAndRows) {
   commit();
   ASSERT_EQ(drain(), Progress::kIdle);
   EXPECT_EQ(exporter().health().quarantined, 0U);
-  EXPECT_EQ(server().value("SELECT max(version) FROM monitoring_schema"), "2");
+  EXPECT_EQ(server().value("SELECT max(version) FROM monitoring_schema"), "3");
   EXPECT_EQ(server().value("SELECT string_agg(service || ' ' || outcome || ' ' || connection || ' ' || "
                            "coalesce(certificate_subject, '-'), ', ' ORDER BY service DESC, seq) FROM monitoring"),
             "old up reused -, old up reused -, home up fresh CN=example.org, home up fresh -");
