@@ -14,6 +14,7 @@ void PollingAgent::make_polite() {
   auto hosts = hosts_of(options_.services);
   hosts_ = hosts.of;
   host_names_ = std::move(hosts.names);
+  settled_at_ = now() + 2 * kFirstCheckWithin;
   polite_.emplace(options_.limits, std::move(hosts.of), std::move(intervals));
 }
 

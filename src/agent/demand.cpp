@@ -22,4 +22,21 @@ std::size_t checks_needed(const std::vector<Load>& loads) {
   return std::clamp<std::size_t>(static_cast<std::size_t>(needed), 1, loads.size());
 }
 
+double rate_asked(const std::vector<Load>& loads) {
+  double rate = 0;
+  for (const auto& load : loads) rate += 1 / std::chrono::duration<double>(load.interval).count();
+  return rate;
+}
+
+double rate_needed(const std::vector<Load>& loads, std::chrono::duration<double> patience) {
+  // Of a queue that `asked` enter and `rate` leave a second, exp(-2 kRare) wait longer than their patience, where
+  // kRare = (rate - asked) rate patience / asked. So much leaves no slot of services with spread phases behind.
+  constexpr double kRare = 6;
+  constexpr double kTenths = 10, kRounding = 1e-6;
+  const double asked = rate_asked(loads);
+  double rate = (asked + std::sqrt(asked * asked + 4 * kRare * asked / patience.count())) / 2;
+  if (loads.size() > 1) rate = std::max(rate, 1 / patience.count());  // two that are due at one moment
+  return std::ceil(rate * kTenths - kRounding) / kTenths;
+}
+
 }  // namespace monitor::agent

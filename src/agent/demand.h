@@ -1,4 +1,4 @@
-// How many checks have to run at once so that none is skipped for want of room. Pure.
+// How many checks have to run at once, and how many a second, so that none is skipped for want of room. Pure.
 #pragma once
 
 #include <chrono>
@@ -20,5 +20,12 @@ struct Load {
 /// 97 of 100 moments. No more than there are services, since none overlaps itself. Of whom nothing is known does as the
 /// others do on average; if nothing is known of any, each is busy all the time.
 std::size_t checks_needed(const std::vector<Load>& loads);
+
+/// Checks a second that the services ask for.
+double rate_asked(const std::vector<Load>& loads);
+
+/// Checks a second, evenly apart, so that hardly any slot waits longer than `patience`: those that come due together
+/// have to be worked off while others come. In tenths, rounded up, as `limits.per_host_rate` takes it.
+double rate_needed(const std::vector<Load>& loads, std::chrono::duration<double> patience);
 
 }  // namespace monitor::agent

@@ -56,10 +56,13 @@ Politeness::Politeness(const Limits& limits, std::vector<std::uint32_t> host_of,
       passed_over_(host_of_.size()),
       hosts_(host_of_.empty() ? 0 : *std::ranges::max_element(host_of_) + std::size_t{1}) {}
 
+SteadyTime::duration patience_of(seconds interval) {
+  return std::min<SteadyTime::duration>(SteadyTime::duration{interval} / 2, kLongestWait);
+}
+
 SteadyTime Politeness::end_of_patience(const Slot& slot) const {
-  const Duration interval = intervals_[slot.service];
-  if (passed_over_[slot.service] >= kStarved) return slot.due + interval;
-  return slot.due + std::min<Duration>(interval / 2, kLongestWait);
+  const auto interval = intervals_[slot.service];
+  return slot.due + (passed_over_[slot.service] >= kStarved ? Duration{interval} : patience_of(interval));
 }
 
 void Politeness::hold(const Slot& slot) {

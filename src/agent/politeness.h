@@ -35,6 +35,9 @@ struct Hosts {
 };
 Hosts hosts_of(const std::vector<probe::Service>& services);
 
+/// How long a slot of a service waits for its turn, unless the service was passed over.
+common::SteadyTime::duration patience_of(std::chrono::seconds interval);
+
 class Politeness {
  public:
   /// Services are known by their index in `host_of` and `intervals`. `limits.any()`.

@@ -59,7 +59,7 @@ class PollingAgent final : public Agent {
   void account_for_missed(common::SteadyTime now);
   void say_exhausted(common::SteadyTime now);
   void say_limited(const MissedSlots& missed, common::SteadyTime now);
-  std::vector<Load> loads(common::SteadyTime now, std::optional<std::uint32_t> host) const;
+  std::vector<Load> loads(common::SteadyTime now) const;
   boost::asio::awaitable<void> work();
   boost::asio::awaitable<void> run_slot(Slot slot);
   void take(const Slot& slot);
@@ -109,6 +109,7 @@ class PollingAgent final : public Agent {
   bool admitting_ = false;
   std::optional<common::SteadyTime> limited_at_;  ///< when limits last kept a slot from running, while that is so
   std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0, stalls_ = 0;
+  common::SteadyTime settled_at_{};  ///< from then on the first checks are over, which come closer than all others
 };
 
 }  // namespace monitor::agent

@@ -9,8 +9,6 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr seconds kFirstCheckWithin{30};
-
 /// A fraction of `span` that `hash` picks, to the microsecond.
 common::Micros spread(std::uint64_t hash, seconds span) {
   const auto micros = static_cast<std::uint64_t>(common::Micros{span}.count());

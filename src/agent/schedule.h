@@ -19,6 +19,9 @@ struct Phase {
   std::chrono::seconds interval;
 };
 
+/// The first check of a service comes within this, and within its interval.
+inline constexpr std::chrono::seconds kFirstCheckWithin{30};
+
 /// Where a service starts. `key_hash` (common::stable_hash of its key) spreads services, so that a start fires no herd:
 /// the first check comes within min(interval, 30 s), later ones on a phase spread over the whole interval. `last_run`:
 /// how long ago it last ran, where that is remembered; then the interval goes on from there.

@@ -16,6 +16,23 @@ namespace {
 /// So long must limits keep nothing from running before that is said.
 constexpr std::chrono::minutes kCalm{10};
 
+/// Which limit to raise, and to what, so that the busiest host has room for so many checks a second and at once.
+std::string cure_of(const Limits& limits, double rate, std::size_t at_once) {
+  bool spaced = limits.per_host_rate > 0 && limits.per_host_rate < rate;
+  bool crowded = limits.per_host_concurrency > 0 && limits.per_host_concurrency < at_once;
+  if (!spaced && !crowded) {  // more is asked for than it seemed, as re-checks do
+    constexpr double kMore = 1.2;
+    spaced = limits.per_host_rate > 0;
+    crowded = limits.per_host_concurrency > 0;
+    rate = std::max(rate, limits.per_host_rate * kMore);
+    at_once = std::max(at_once, limits.per_host_concurrency + 1);
+  }
+  const auto in_all = fmt::format("{:.1f}", rate), together = fmt::format("{}", at_once);
+  if (!crowded) return "Raise limits.per_host_rate to " + in_all;
+  if (!spaced) return "Raise limits.per_host_concurrency to " + together;
+  return fmt::format("Raise limits.per_host_rate to {} and limits.per_host_concurrency to {}", in_all, together);
+}
+
 }  // namespace
 
 void say(const Member& member, Notice notice, const std::string& reason) {
@@ -70,11 +87,11 @@ void PollingAgent::account_for_missed(common::SteadyTime now) {
   }
 }
 
-/// What the services keep busy, or those of one host.
-std::vector<Load> PollingAgent::loads(common::SteadyTime now, std::optional<std::uint32_t> host) const {
+/// What each service keeps busy.
+std::vector<Load> PollingAgent::loads(common::SteadyTime now) const {
   std::vector<Load> loads;
+  loads.reserve(members_.size());
   for (std::size_t i = 0; i < members_.size(); ++i) {
-    if (host && hosts_[i] != *host) continue;
     const auto& member = members_[i];
     auto takes = member.took;
     if (member.began) {
@@ -88,7 +105,7 @@ std::vector<Load> PollingAgent::loads(common::SteadyTime now, std::optional<std:
 
 void PollingAgent::say_exhausted(common::SteadyTime now) {
   if (std::exchange(exhausted_, true)) return;
-  const auto needed = std::max(checks_needed(loads(now, std::nullopt)), max_running_ + 1);
+  const auto needed = std::max(checks_needed(loads(now)), max_running_ + 1);
   const auto cure = needed <= kMostChecksAtOnce
                         ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n)",
                                       needed + kReservedFiles)
@@ -100,18 +117,26 @@ void PollingAgent::say_exhausted(common::SteadyTime now) {
       max_running_, needed, cure);
 }
 
+/// The limits are the same for every host, so the number that cures one has to do for the busiest. Nothing is said of
+/// the first checks of services with long intervals: they crowd once.
 void PollingAgent::say_limited(const MissedSlots& missed, common::SteadyTime now) {
-  const bool news = !limited_at_;
-  limited_at_ = now;
-  if (!news) return;
+  if (now < settled_at_ || std::exchange(limited_at_, now)) return;
   const auto host = hosts_[missed.service];
+  std::vector<std::vector<Load>> by_host(host_names_.size());
+  const auto all = loads(now);
+  for (std::size_t i = 0; i < all.size(); ++i) by_host[hosts_[i]].push_back(all[i]);
   double rate = 0;
-  const auto asked = loads(now, host);
-  for (const auto& load : asked) rate += 1.0 / static_cast<double>(load.interval.count());
+  std::size_t at_once = 0;
+  for (const auto& asked : by_host) {
+    const auto shortest = std::ranges::min(asked, {}, &Load::interval).interval;
+    rate = std::max(rate, rate_needed(asked, patience_of(shortest)));
+    at_once = std::max(at_once, checks_needed(asked));
+  }
   log::warning(
       "The limits keep slots of {} from running: {} services ask for {:.1f} checks a second there and need about {} at "
-      "once. Raise limits.per_host_rate or limits.per_host_concurrency to that, or poll less often.",
-      host_names_[host], asked.size(), rate, checks_needed(asked));
+      "once. {}, or poll less often.",
+      host_names_[host], by_host[host].size(), rate_asked(by_host[host]), checks_needed(by_host[host]),
+      cure_of(options_.limits, rate, at_once));
 }
 
 }  // namespace monitor::agent

@@ -32,5 +32,18 @@ TEST(Demand, IsOneAtLeastAndNeverMoreThanThereAreServices) {
   EXPECT_EQ(checks_needed(std::vector<Load>(3, Load{seconds{10}, seconds{9}})), 3U);
 }
 
+TEST(Demand, ARateIsWhatIsAskedForAndMoreTheLessTimeThereIs) {
+  const std::vector<Load> loads(20, Load{seconds{5}, std::nullopt});
+  EXPECT_DOUBLE_EQ(rate_asked(loads), 4);
+  EXPECT_DOUBLE_EQ(rate_needed(loads, seconds{1}), 7.3);
+  EXPECT_GT(rate_needed(loads, milliseconds{500}), 7);
+  EXPECT_DOUBLE_EQ(rate_needed(std::vector<Load>(2000, Load{seconds{5}, std::nullopt}), seconds{1}), 406);
+}
+
+TEST(Demand, TwoServicesThatAreDueAtOneMomentNeedARateThatServesBoth) {
+  EXPECT_DOUBLE_EQ(rate_needed(std::vector<Load>(2, Load{seconds{300}, std::nullopt}), seconds{1}), 1);
+  EXPECT_DOUBLE_EQ(rate_needed({Load{seconds{300}, std::nullopt}}, seconds{1}), 0.2);
+}
+
 }  // namespace
 }  // namespace monitor::agent

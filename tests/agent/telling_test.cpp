@@ -32,11 +32,61 @@ TEST_F(AgentTest, OverloadIsSaidOnceWithTheNumberThatWouldCureIt) {
 TEST_F(AgentTest, LimitsThatKeepSlotsFromRunningAreSaidOnceWithWhatIsAskedFor) {
   limits_.per_host_rate = 2;
   make(20, 100);
-  const auto lines = logged([&] { live(seconds{60}); });
+  const auto lines = logged([&] { live(seconds{120}); });
   EXPECT_THAT(lines,
               testing::HasSubstr("The limits keep slots of 127.0.0.1 from running: 20 services ask for 4.0 checks "
                                  "a second there"));
   EXPECT_EQ(lines.find("The limits"), lines.rfind("The limits")) << lines;
+}
+
+TEST_F(AgentTest, TheRateThatIsToldLeavesNoSlotToBeSkipped) {
+  struct Case {
+    int services;
+    seconds interval;
+    double asked;
+    std::string told;
+  };
+  for (const auto& [services, interval, asked, told] :
+       {Case{20, seconds{5}, 3, "7.3"}, Case{60, seconds{30}, 2, "4.7"}, Case{300, seconds{60}, 5, "8.6"}}) {
+    const auto skipped_at = [&](double limit) {
+      agent_.reset();
+      limits_.per_host_rate = limit;
+      make(services, 100, interval);
+      live(interval + seconds{60});  // the first checks come closer than all others
+      const auto before = skipped(stored());
+      live(4 * interval);
+      return skipped(stored()) - before;
+    };
+    std::int64_t too_little = 0;
+    const auto lines = logged([&] { too_little = skipped_at(asked); });
+    EXPECT_GT(too_little, 0) << "what is asked for on average does not do where slots come together";
+    EXPECT_THAT(lines, HasSubstr("Raise limits.per_host_rate to " + told + ", or poll less often."));
+    EXPECT_EQ(skipped_at(std::stod(told)), 0) << services;
+  }
+}
+
+TEST_F(AgentTest, FirstChecksThatCrowdOnceAreNoReasonToRaiseALimit) {
+  limits_.per_host_rate = 8.6;
+  make(300, 100, seconds{60});
+  EXPECT_THAT(logged([&] { live(seconds{150}); }), Not(HasSubstr("The limits")));
+  EXPECT_GT(skipped(stored()), 0) << "they are counted all the same";
+}
+
+TEST_F(AgentTest, TheLimitThatIsTooLowIsTheOneToRaise) {
+  const auto told = [&](Limits limits) {
+    agent_.reset();
+    limits_ = limits;
+    make(20, 100);
+    prober_.hold = true;
+    auto lines = logged([&] { live(seconds{80}); });
+    prober_.hold = false;
+    release_all();
+    return lines;
+  };
+  EXPECT_THAT(told({.per_host_concurrency = 1, .per_host_rate = 100}),
+              HasSubstr("Raise limits.per_host_concurrency to 20, or poll"));
+  EXPECT_THAT(told({.per_host_concurrency = 1, .per_host_rate = 1}),
+              HasSubstr("Raise limits.per_host_rate to 7.3 and limits.per_host_concurrency to 20, or poll"));
 }
 
 TEST_F(AgentTest, AFailureIsSaidOnceItIsConfirmed) {
