@@ -31,7 +31,8 @@ class Agent {
 
   /// Stores the definitions and lays out the schedule. Before the first step().
   virtual boost::asio::awaitable<void> start() = 0;
-  /// Sets going what is due now; returns when to come again, on the clock that goes on while the machine sleeps.
+  /// Sets going what is due now; returns when to come again, on the clock that goes on while the machine sleeps: a
+  /// millisecond later at the earliest, so that what comes due meanwhile begins together.
   virtual common::SteadyTime step() = 0;
   /// start() if that was not done, then steps until stopped; returns when no check runs any more.
   virtual boost::asio::awaitable<void> run() = 0;

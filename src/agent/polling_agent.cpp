@@ -23,6 +23,8 @@ namespace {
 constexpr std::chrono::minutes kRememberAbove{5};
 /// The loop turns at least this often, so that a watchdog sees it live.
 constexpr std::chrono::seconds kLongestWait{1};
+/// And at most this often: what comes due meanwhile begins in one turn, so that a wake-up serves many.
+constexpr std::chrono::milliseconds kTick{1};
 
 /// Whether standing still ourselves could have made it: what a server says of itself, it says all the same.
 bool is_about_time(common::Outcome outcome) {
@@ -111,6 +113,7 @@ common::SteadyTime PollingAgent::step() {
   expected_ = std::min({schedule_->next_due().value_or(common::SteadyTime::max()),
                         rechecks_.next_due().value_or(common::SteadyTime::max()), moment + kLongestWait});
   if (polite_) expected_ = std::min(expected_, polite_->next().value_or(common::SteadyTime::max()));
+  expected_ = std::max(expected_, moment + kTick);
   return expected_;
 }
 
@@ -214,6 +217,7 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   const Verdict verdict = common::verdict_of(seen.outcome);
   const bool again = followed(spec.recheck, 0, verdict) && member.history.is_news() && !stopping_ &&
                      seen.retry_after.value_or(std::chrono::seconds{0}) <= spec.recheck.every;
+  count(member.history.last(), verdict);
   say(member, member.history.slot(verdict, again), seen.reason);
   log::debug("{}: {} after {:.1f} ms{}{}", member.label, common::name_of(seen.outcome),
              std::chrono::duration<double, std::milli>(seen.total).count(), seen.reason.empty() ? "" : ": ",
@@ -251,27 +255,22 @@ void PollingAgent::skip(const MissedSlots& missed) {
                                  missed.count, missed.reason});
 }
 
+void PollingAgent::count(std::optional<Verdict> before, Verdict after) {
+  if (before) --by_verdict_.at(static_cast<std::size_t>(*before));
+  ++by_verdict_.at(static_cast<std::size_t>(after));
+}
+
 Health PollingAgent::health() const {
-  Health health{.checks = checks_, .rechecks = rechecked_, .skipped = skipped_, .steps = steps_, .running = running_};
-  for (const auto& member : members_) {
-    const auto last = member.history.last();
-    if (!last) continue;
-    switch (*last) {
-      case Verdict::kUp:
-        ++health.up;
-        break;
-      case Verdict::kDegraded:
-        ++health.degraded;
-        break;
-      case Verdict::kDown:
-        ++health.down;
-        break;
-      case Verdict::kUnknown:
-        ++health.unknown;
-        break;
-    }
-  }
-  return health;
+  const auto of = [this](Verdict verdict) { return by_verdict_.at(static_cast<std::size_t>(verdict)); };
+  return {.checks = checks_,
+          .rechecks = rechecked_,
+          .skipped = skipped_,
+          .steps = steps_,
+          .running = running_,
+          .up = of(Verdict::kUp),
+          .degraded = of(Verdict::kDegraded),
+          .down = of(Verdict::kDown),
+          .unknown = of(Verdict::kUnknown)};
 }
 
 std::unique_ptr<Agent> Agent::create(asio::any_io_executor io, const Options& options, std::size_t max_running,

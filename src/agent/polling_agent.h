@@ -1,6 +1,7 @@
 // The agent: what is due goes to a pool of coroutines, and what they saw to the store. io thread only.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <exception>
 #include <optional>
@@ -79,6 +80,7 @@ class PollingAgent final : public Agent {
   bool stood_still_since(std::uint64_t stalls, common::SteadyTime now) const;
   void excuse(probe::Observation& seen) const;
   void leave_alone(std::size_t service, const probe::Observation& seen, common::SteadyTime ended);
+  void count(std::optional<common::Verdict> before, common::Verdict after);
   const probe::Spec& spec_of(std::size_t service) const { return options_.services[service].spec(); }
 
   Options options_;
@@ -107,9 +109,10 @@ class PollingAgent final : public Agent {
   bool stopping_ = false;
   bool exhausted_ = false;
   bool admitting_ = false;
-  std::optional<common::SteadyTime> limited_at_;  ///< when limits last kept a slot from running, while that is so
-  std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0, stalls_ = 0;
   common::SteadyTime settled_at_{};  ///< from then on the first checks are over, which come closer than all others
+  std::optional<common::SteadyTime> limited_at_;  ///< when limits last kept a slot from running, while that is so
+  std::array<std::size_t, 4> by_verdict_{};       ///< services by their last slot's
+  std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0, stalls_ = 0;
 };
 
 }  // namespace monitor::agent

@@ -23,6 +23,28 @@ TEST_F(AgentTest, RunsEverySlotOnceAndStoresItWithItsLateness) {
   for (const auto& row : batch.results) EXPECT_LT(row.lateness, milliseconds{1});
 }
 
+TEST_F(AgentTest, SlotsOfTheSameMillisecondBeginInOneTurn) {
+  make(5000, 10'000, seconds{1});
+  const auto before = agent_->health().steps;
+  live(seconds{2});
+  EXPECT_EQ(agent_->health().checks, 10'000U);
+  EXPECT_LE(agent_->health().steps - before, 2001U);
+  for (const auto& row : stored().results) EXPECT_LE(row.lateness, milliseconds{1});
+}
+
+TEST_F(AgentTest, CountsEveryServiceOnceByItsLastSlot) {
+  make(3, 100);
+  prober_.of[kFirst] = Outcome::kConnectRefused;
+  live(seconds{20});
+  EXPECT_EQ(agent_->health().up, 2U);
+  EXPECT_EQ(agent_->health().down, 1U);
+  prober_.of[kFirst] = Outcome::kLocalResource;
+  live(seconds{5});
+  EXPECT_EQ(agent_->health().down, 0U);
+  EXPECT_EQ(agent_->health().unknown, 1U);
+  EXPECT_EQ(agent_->health().up + agent_->health().degraded, 2U);
+}
+
 TEST_F(AgentTest, AServiceNeverOverlapsItselfAndItsMissedSlotsAreStored) {
   make(1, 100);
   prober_.hold = true;
