@@ -1,5 +1,7 @@
 #include "collector/purge_loop.h"
 
+#include <algorithm>
+
 #include <boost/system/system_error.hpp>
 
 #include "async/event.h"
@@ -11,8 +13,15 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t kMaxRows = 5000;  // a transaction of this many takes milliseconds, and commits wait for it
+constexpr std::size_t kMaxRows = 100'000;  // the store ends a step before, when its time is up
+constexpr std::size_t kMaxRollups = 5000;
 constexpr std::chrono::seconds kPause{2};
+
+/// How often results are purged by age: the more of a service go at once, the less it costs to add each to the
+/// roll-ups. None stays much longer than was asked for.
+std::chrono::seconds pace_of(std::chrono::seconds keep) {
+  return std::clamp<std::chrono::seconds>(keep / 60, kPause, std::chrono::minutes{1});
+}
 
 }  // namespace
 
@@ -22,10 +31,13 @@ std::unique_ptr<Collector> Collector::create(asio::any_io_executor, const Option
 }
 
 PurgeLoop::PurgeLoop(const Options& options, bool exporting, storage::Store& store, const async::Clock& clock)
-    : exporting_(exporting),
+    : options_(options),
+      exporting_(exporting),
+      pace_(pace_of(exporting ? options.keep_exported : options.local_retention)),
       store_(store),
       clock_(clock),
-      retention_(exporting ? options.keep_exported : options.local_retention, !exporting) {}
+      retention_(exporting ? options.keep_exported : options.local_retention, !exporting),
+      history_(options.rollup_hours, true) {}
 
 asio::awaitable<bool> PurgeLoop::step() {
   bool more = false;
@@ -46,20 +58,32 @@ asio::awaitable<bool> PurgeLoop::step() {
 }
 
 asio::awaitable<bool> PurgeLoop::purge() {
-  const auto before = retention_.cut_off({.wall = clock_.wall(), .steady = clock_.steady(), .newest = store_.newest()});
+  const Moment moment{.wall = clock_.wall(), .steady = clock_.steady(), .newest = store_.newest()};
+  const auto before = retention_.cut_off(moment);
+  const auto hours_before = history_.cut_off(moment);
   tell_clock();
+  const bool due = !due_ || moment.steady >= *due_;
   bool more = false;
-  if (before) {
-    const auto purged = co_await store_.purge(*before, exporting_, kMaxRows);
-    health_.purged += static_cast<std::uint64_t>(purged.results);
-    more = purged.more;
-  }
+  if (due && before) more = co_await purge_by_age(*before);
+  if (due && hours_before) more = co_await forget(*hours_before) || more;
+  if (due && !more) due_ = moment.steady + pace_;
   const auto capped = co_await store_.purge_to_cap(kMaxRows);
   health_.purged += static_cast<std::uint64_t>(capped.results);
   more = more || capped.more;
   tell_purged(more);
   if (!more) co_await store_.tidy();
   co_return more;
+}
+
+asio::awaitable<bool> PurgeLoop::purge_by_age(common::WallTime before) {
+  const auto purged = co_await store_.purge(before, exporting_, kMaxRows);
+  health_.purged += static_cast<std::uint64_t>(purged.results);
+  co_return purged.more;
+}
+
+asio::awaitable<bool> PurgeLoop::forget(common::WallTime hours_before) {
+  const auto days_before = hours_before - (options_.rollup_days - options_.rollup_hours);
+  co_return co_await store_.forget(hours_before, days_before, exporting_, kMaxRollups);
 }
 
 void PurgeLoop::tell_clock() {

@@ -16,13 +16,19 @@ class PurgeLoop final : public Collector {
 
  private:
   boost::asio::awaitable<bool> purge();
+  boost::asio::awaitable<bool> purge_by_age(common::WallTime before);
+  boost::asio::awaitable<bool> forget(common::WallTime newest);
   void tell_clock();
   void tell_purged(bool more);
 
+  const Options options_;
   const bool exporting_;
+  const std::chrono::seconds pace_;
   storage::Store& store_;
   const async::Clock& clock_;
   Retention retention_;
+  Retention history_;  // roll-ups are the only copy here, whatever is exported
+  std::optional<common::SteadyTime> due_;
   Health health_;
   bool told_suspended_ = false;
   std::uint64_t told_ = 0;  // how many of health_.purged the log knows of

@@ -7,7 +7,9 @@ constexpr std::string_view kResults = "exported_results";
 constexpr std::string_view kSkipped = "exported_skipped";
 constexpr std::string_view kGaps = "exported_gaps";
 constexpr std::string_view kAliveAt = "alive_at";
+constexpr std::string_view kRunningSince = "running_since";
 constexpr std::string_view kCommitNumber = "commit_number";
+constexpr std::string_view kRollupBytes = "rollup_bytes";
 constexpr std::string_view kFileIdentity = "file_identity";
 
 }  // namespace
@@ -39,12 +41,29 @@ void Meta::set_alive_at(common::WallTime at) {
   set_.run(kAliveAt, common::unix_micros(at));
 }
 
+std::optional<common::WallTime> Meta::running_since() {
+  const auto micros = get_.integer(kRunningSince);
+  return micros ? std::optional{common::from_unix_micros(*micros)} : std::nullopt;
+}
+
+void Meta::set_running_since(std::optional<common::WallTime> at) {
+  set_.run(kRunningSince, at ? std::optional{common::unix_micros(*at)} : std::nullopt);
+}
+
 std::int64_t Meta::commit_number() {
   return get_.integer(kCommitNumber).value_or(0);
 }
 
 void Meta::set_commit_number(std::int64_t number) {
   set_.run(kCommitNumber, number);
+}
+
+std::int64_t Meta::rollup_bytes() {
+  return get_.integer(kRollupBytes).value_or(0);
+}
+
+void Meta::set_rollup_bytes(std::int64_t bytes) {
+  set_.run(kRollupBytes, bytes);
 }
 
 std::string Meta::file_identity() {

@@ -20,9 +20,15 @@ class Meta {
   /// When the last commit was made, or the store was closed: our last sign of life.
   std::optional<common::WallTime> alive_at();
   void set_alive_at(common::WallTime at);
+  /// When the run began that has not closed the store; nothing: the last one has.
+  std::optional<common::WallTime> running_since();
+  void set_running_since(std::optional<common::WallTime> at);
   /// Counts transactions: each writes one that no other did, so that one whose end is unknown can be told later.
   std::int64_t commit_number();
   void set_commit_number(std::int64_t number);
+  /// What the roll-ups take of the file.
+  std::int64_t rollup_bytes();
+  void set_rollup_bytes(std::int64_t bytes);
   /// storage::identity_of the file when its current epoch began.
   std::string file_identity();
   void set_file_identity(std::string_view identity);

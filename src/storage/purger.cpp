@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "storage/row_mapping.h"
 
 namespace monitor::storage {
@@ -14,28 +16,75 @@ constexpr std::int64_t kMaxQuarantined = 10'000;
 constexpr std::size_t kLeastRanges = 64;
 constexpr auto kAll = std::numeric_limits<std::int64_t>::max();
 
+// Reading the clock costs more than a row.
+constexpr std::size_t kRowsBetweenLooks = 256;
+
 }  // namespace
 
-Purger::Purger(Database& database, GapLedger& ledger)
+Purger::Purger(Database& database, GapLedger& ledger, Roller& roller)
     : ledger_(ledger),
+      roller_(roller),
       database_(database),
-      oldest_results_(database.prepare("SELECT seq, requested_at FROM results WHERE seq <= ?1 ORDER BY seq LIMIT ?2")),
+      oldest_results_(database.prepare(
+          fmt::format("SELECT {} FROM results WHERE seq <= ?1 ORDER BY seq LIMIT ?2", Roller::kColumns))),
+      result_times_(
+          database.prepare("SELECT seq, requested_at FROM results WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3")),
       delete_results_(database.prepare("DELETE FROM results WHERE seq <= ?1")),
-      oldest_skipped_(database.prepare("SELECT id, to_at FROM skipped WHERE id <= ?1 ORDER BY id LIMIT ?2")),
+      oldest_skipped_(database.prepare(
+          "SELECT id, definition, from_at, to_at, count, reason FROM skipped WHERE id <= ?1 ORDER BY id LIMIT ?2")),
+      skipped_times_(database.prepare("SELECT id, to_at FROM skipped WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3")),
       delete_skipped_(database.prepare("DELETE FROM skipped WHERE id <= ?1")),
-      oldest_gaps_(database.prepare("SELECT id, to_at FROM gaps WHERE id <= ?1 ORDER BY id LIMIT ?2")),
       delete_gaps_(database.prepare("DELETE FROM gaps WHERE id <= ?1")),
+      delete_old_gaps_(database.prepare(
+          "DELETE FROM gaps WHERE id <= ?1 AND (to_at < ?2 OR id <= (SELECT max(id) FROM gaps) - ?3)")),
       delete_quarantine_(
           database.prepare("DELETE FROM quarantine WHERE seq < ?1 AND seq <= (SELECT seq FROM quarantine "
                            "ORDER BY seq DESC LIMIT 1 OFFSET ?2)")),
       min_seq_(database.prepare("SELECT min(seq) FROM results")),
       min_skipped_(database.prepare("SELECT min(id) FROM skipped")),
       min_gap_(database.prepare("SELECT min(id) FROM gaps")),
-      first_skipped_(
-          database.prepare("SELECT id, definition, from_at, to_at, count, reason FROM skipped ORDER BY id LIMIT ?1")),
       first_gaps_(database.prepare("SELECT id, reason, from_at, to_at, first_seq, last_seq, count FROM gaps "
                                    "ORDER BY id LIMIT ?1")),
       time_of_(database.prepare("SELECT requested_at FROM results WHERE seq = ?1")) {}
+
+/// Whether rows, taken in their order, are old enough to go. One from a time ahead goes with an older one behind it.
+class Purger::Old {
+ public:
+  /// `times` gives numbers and times of rows from ?1 up to ?2, ?3 at most.
+  Old(Statement& times, std::int64_t through, const PurgeRule& rule)
+      : times_(times),
+        through_(through),
+        before_(common::unix_micros(rule.before)),
+        plausible_(common::unix_micros(rule.plausible_until)),
+        max_rows_(static_cast<std::int64_t>(rule.bounds.rows)) {}
+
+  bool operator()(std::int64_t number, std::int64_t at) {
+    if (number <= sure_ || at < before_) return true;
+    if (at <= plausible_) return false;
+    sure_ = last_old(number);
+    return sure_ > 0;
+  }
+
+ private:
+  /// 0: none is old enough.
+  std::int64_t last_old(std::int64_t from) {
+    std::int64_t last = 0;
+    auto rows = times_.query(from, through_, max_rows_);
+    while (rows.next()) {
+      const std::int64_t at = rows.integer(1);
+      if (at >= before_ && at <= plausible_) break;
+      if (at < before_) last = rows.integer(0);
+    }
+    return last;
+  }
+
+  Statement& times_;
+  const std::int64_t through_;
+  const std::int64_t before_;
+  const std::int64_t plausible_;
+  const std::int64_t max_rows_;
+  std::int64_t sure_ = 0;  // rows up to here are to go
+};
 
 Seq Purger::oldest_seq() {
   return min_seq_.integer().value_or(0);
@@ -46,48 +95,79 @@ std::optional<common::WallTime> Purger::time_of(Seq seq) {
   return micros ? std::optional{common::from_unix_micros(*micros)} : std::nullopt;
 }
 
-/// `select` gives numbers and times. 0: none is old enough.
-std::int64_t Purger::last_old(Statement& select, std::int64_t through, const PurgeRule& rule, std::size_t& read) {
-  const std::int64_t before = common::unix_micros(rule.before);
-  const std::int64_t plausible = common::unix_micros(rule.plausible_until);
-  std::int64_t last = 0;
-  auto rows = select.query(through, static_cast<std::int64_t>(rule.max_rows));
-  while (rows.next()) {
-    const std::int64_t at = rows.integer(1);
-    if (at >= before && at <= plausible) break;
-    if (at < before) last = rows.integer(0);
-    ++read;
-  }
-  return last;
+bool Purger::is_full(const Bounds& bounds, std::size_t read, const Roller& roller) {
+  if (read >= bounds.rows || roller.waiting() >= bounds.sums) return true;
+  return read % kRowsBetweenLooks == 0 && bounds.out_of_time && bounds.out_of_time();
 }
 
 PurgeStep Purger::by_age(const PurgeRule& rule) {
-  PurgeStep step;
-  std::size_t read = 0;
-  const Seq through = rule.through ? rule.through->results : kAll;
-  if (const Seq last = last_old(oldest_results_, through, rule, read); last > 0) {
-    delete_results_.run(last);
-    step.results = database_.changes();
-    step.more = read == rule.max_rows;
-  }
-  const bool skipped = delete_old(oldest_skipped_, delete_skipped_, rule.through ? rule.through->skipped : kAll, rule);
-  const bool gaps = delete_old(oldest_gaps_, delete_gaps_, rule.through ? rule.through->gaps : kAll, rule);
-  step.more = step.more || skipped || gaps;
+  PurgeStep step = results_by_age(rule);
+  if (skipped_by_age(rule)) step.more = true;
+  roller_.save();
   if (step.results > 0) forget_quarantine();
   return step;
+}
+
+PurgeStep Purger::results_by_age(const PurgeRule& rule) {
+  const Seq through = rule.through ? rule.through->results : kAll;
+  Old old(result_times_, through, rule);
+  PurgeStep step;
+  Seq last = 0;
+  {
+    auto rows = oldest_results_.query(through, static_cast<std::int64_t>(rule.bounds.rows));
+    for (std::size_t read = 0; !step.more && rows.next() && old(rows.integer(0), rows.integer(1));) {
+      roller_.add(rows);
+      last = rows.integer(0);
+      step.more = is_full(rule.bounds, ++read, roller_);
+    }
+  }
+  if (last == 0) return step;
+  delete_results_.run(last);
+  step.results = database_.changes();
+  return step;
+}
+
+bool Purger::skipped_by_age(const PurgeRule& rule) {
+  const std::int64_t through = rule.through ? rule.through->skipped : kAll;
+  Old old(skipped_times_, through, rule);
+  bool more = false;
+  std::int64_t last = 0;
+  {
+    auto rows = oldest_skipped_.query(through, static_cast<std::int64_t>(rule.bounds.rows));
+    for (std::size_t read = 0; !more && rows.next();) {
+      const StoredSkipped skipped = skipped_of(rows);
+      if (!old(skipped.id, common::unix_micros(skipped.to))) break;
+      roller_.add(skipped);
+      last = skipped.id;
+      more = is_full(rule.bounds, ++read, roller_);
+    }
+  }
+  if (last > 0) delete_skipped_.run(last);
+  return more;
+}
+
+bool Purger::forget(const ForgetRule& rule) {
+  auto& rollups = roller_.rollups();
+  const auto all = static_cast<std::int64_t>(rule.max_rows);
+  const bool hours = rollups.forget(Tier::kHour, rule.hours_before, rule.max_rows) == all;
+  const bool days = rollups.forget(Tier::kDay, rule.days_before, rule.max_rows) == all;
+  roller_.outages().forget(rule.days_before);
+  delete_old_gaps_.run(rule.gaps_through, common::unix_micros(rule.days_before), kMaxGaps);
+  rollups.save();
+  return hours || days;
+}
+
+std::int64_t Purger::oldest_rollups(std::size_t max_rows) {
+  auto& rollups = roller_.rollups();
+  std::int64_t removed = rollups.forget(Tier::kHour, common::WallTime::max(), max_rows);
+  if (removed == 0) removed = rollups.forget(Tier::kDay, common::WallTime::max(), max_rows);
+  rollups.save();
+  return removed;
 }
 
 void Purger::forget_quarantine() {
   const Seq oldest = oldest_seq();
   delete_quarantine_.run(oldest == 0 ? kAll : oldest, kMaxQuarantined);
-}
-
-bool Purger::delete_old(Statement& select, Statement& erase, std::int64_t through, const PurgeRule& rule) {
-  std::size_t read = 0;
-  const std::int64_t last = last_old(select, through, rule, read);
-  if (last == 0) return false;
-  erase.run(last);
-  return read == rule.max_rows;
 }
 
 Share Purger::held(const Cursor& head) {
@@ -114,27 +194,31 @@ Share Purger::share_of(std::size_t rows, const Share& held) {
           .gaps = part(held.gaps, kLeastRanges)};
 }
 
-PurgeStep Purger::oldest(const Share& share, const Cursor& arrived, std::int64_t sealed_gaps,
+PurgeStep Purger::oldest(const Share& share, const Bounds& bounds, const Cursor& arrived, std::int64_t sealed_gaps,
                          const std::set<Seq>& quarantined) {
   Gap gap{.reason = GapReason::kSizeCap, .from = common::WallTime::max(), .to = common::WallTime::min()};
   std::int64_t removed = fold_gaps(share.gaps, arrived.gaps);
   PurgeStep step;
-  step.results = remove_results(share.results, arrived.results, quarantined, gap);
-  removed += step.results + remove_skipped(share.skipped, arrived.skipped, gap);
+  step.results = remove_results(share.results, bounds, arrived.results, quarantined, gap);
+  removed += step.results + remove_skipped(share.skipped, bounds, arrived.skipped, gap);
+  roller_.save();
   if (gap.count > 0 && ledger_.removed(gap, sealed_gaps)) --removed;
   if (step.results > 0) forget_quarantine();
   step.more = removed > 0;
   return step;
 }
 
-std::int64_t Purger::remove_results(std::size_t count, Seq arrived, const std::set<Seq>& quarantined, Gap& gap) {
+std::int64_t Purger::remove_results(std::size_t count, const Bounds& bounds, Seq arrived,
+                                    const std::set<Seq>& quarantined, Gap& gap) {
   Seq last = 0;
   {
-    auto found = oldest_results_.query(kAll, static_cast<std::int64_t>(count));
-    while (found.next()) {
-      last = found.integer(0);
+    auto rows = oldest_results_.query(kAll, static_cast<std::int64_t>(count));
+    std::size_t read = 0;
+    for (bool full = false; !full && rows.next(); full = is_full(bounds, ++read, roller_)) {
+      roller_.add(rows);
+      last = rows.integer(0);
       if (last <= arrived || quarantined.contains(last)) continue;
-      const auto at = common::from_unix_micros(found.integer(1));
+      const auto at = common::from_unix_micros(rows.integer(1));
       gap.from = std::min(gap.from, at);
       gap.to = std::max(gap.to, at);
       if (gap.count++ == 0) gap.first_seq = last;
@@ -146,14 +230,16 @@ std::int64_t Purger::remove_results(std::size_t count, Seq arrived, const std::s
   return database_.changes();
 }
 
-std::int64_t Purger::remove_skipped(std::size_t count, std::int64_t arrived, Gap& gap) {
+std::int64_t Purger::remove_skipped(std::size_t count, const Bounds& bounds, std::int64_t arrived, Gap& gap) {
   std::int64_t last = 0;
   {
-    auto rows = first_skipped_.query(static_cast<std::int64_t>(count));
-    while (rows.next()) {
-      last = rows.integer(0);
-      if (last <= arrived) continue;
+    auto rows = oldest_skipped_.query(kAll, static_cast<std::int64_t>(count));
+    std::size_t read = 0;
+    for (bool full = false; !full && rows.next(); full = is_full(bounds, ++read, roller_)) {
       const StoredSkipped skipped = skipped_of(rows);
+      roller_.add(skipped);
+      last = skipped.id;
+      if (last <= arrived) continue;
       gap.from = std::min(gap.from, skipped.from);
       gap.to = std::max(gap.to, skipped.to);
       gap.count += skipped.count;

@@ -192,6 +192,20 @@ std::vector<Outage> Reader::outages(common::WallTime from, common::WallTime to) 
   return found;
 }
 
+std::optional<common::WallTime> Reader::oldest_result() {
+  if (const auto micros = time_at(parts_->database.integer("SELECT min(seq) FROM results")); micros > 0) {
+    return common::from_unix_micros(micros);
+  }
+  return std::nullopt;
+}
+
+std::optional<common::WallTime> Reader::alive_at() {
+  const auto sign = parts_->database.prepare("SELECT value FROM meta WHERE key = 'alive_at'").integer();
+  const auto newest = time_at(parts_->database.integer("SELECT max(seq) FROM results"));
+  const auto latest = std::max(sign.value_or(0), newest);
+  return latest > 0 ? std::optional{common::from_unix_micros(latest)} : std::nullopt;
+}
+
 std::vector<StoredSkipped> Reader::skipped(common::WallTime from, common::WallTime to) {
   std::vector<StoredSkipped> found;
   auto rows = parts_->skipped.query(common::unix_micros(from), common::unix_micros(to));

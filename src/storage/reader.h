@@ -52,6 +52,10 @@ class Reader {
   /// far outside the range is not read.
   void for_each_result(common::WallTime from, common::WallTime to, const std::optional<std::string>& service,
                        const std::function<void(const ReportRow&)>& visit);
+  /// When the oldest result that is still here was requested; nothing: there is none.
+  std::optional<common::WallTime> oldest_result();
+  /// The daemon's last sign of life, or its newest result if that is later.
+  std::optional<common::WallTime> alive_at();
   /// Results and skipped slots that were purged, of hours or days that start in [from, to), the oldest first.
   void for_each_rollup(Tier tier, common::WallTime from, common::WallTime to,
                        const std::function<void(const PackedRollup&)>& visit);
@@ -60,8 +64,8 @@ class Reader {
   /// What purged results say of outages that touch [from, to). One that has not ended goes on, or ends, with the
   /// results of its service that are still here.
   std::vector<Outage> outages(common::WallTime from, common::WallTime to);
-  /// Those that touch [from, to). A skipped range is here or in the roll-ups, whole. Gaps are in neither: but what was
-  /// removed at the size cap (GapReason::kSizeCap) is missing in PostgreSQL alone, and in the roll-ups here.
+  /// Those that touch [from, to). A skipped range is here or in the roll-ups, whole. Gaps are in neither; but those of
+  /// GapReason::kSizeCap and kRemoteLost tell what is missing in PostgreSQL alone: the roll-ups here have it.
   std::vector<StoredSkipped> skipped(common::WallTime from, common::WallTime to);
   std::vector<StoredGap> gaps(common::WallTime from, common::WallTime to);
 

@@ -41,7 +41,8 @@ Session::Session(const std::filesystem::path& file)
       writer(database, definitions, tls),
       ledger(database, writer),
       batches(database, definitions, tls, epochs),
-      purger(database, ledger),
+      roller(database, meta),
+      purger(database, ledger, roller),
       quarantine(database.prepare("INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4)")),
       page_count_(database.prepare("PRAGMA page_count")),
       free_count_(database.prepare("PRAGMA freelist_count")),
@@ -53,6 +54,7 @@ void Session::rolled_back() {
   tls.reload();
   writer.rolled_back();
   epochs.reload();
+  roller.reload();
   load_quarantine();
 }
 

@@ -11,6 +11,7 @@
 #include "storage/gap_ledger.h"
 #include "storage/meta.h"
 #include "storage/purger.h"
+#include "storage/roller.h"
 #include "storage/sqlite.h"
 #include "storage/tls_table.h"
 #include "storage/writer.h"
@@ -38,6 +39,7 @@ struct Session {
   Writer writer;
   GapLedger ledger;
   BatchReader batches;
+  Roller roller;
   Purger purger;
   Statement quarantine;
   std::set<Seq> quarantined;

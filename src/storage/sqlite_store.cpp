@@ -50,6 +50,7 @@ SqliteStore::SqliteStore(asio::any_io_executor io, const std::filesystem::path& 
 }
 
 void SqliteStore::record_downtime() {
+  for (const auto& slot : worker_.left_open()) append(slot);
   const auto alive_at = worker_.alive_at();
   const auto now = clock_.wall();
   if (!alive_at || now - *alive_at <= kDowntime) return;
@@ -211,6 +212,10 @@ asio::awaitable<Batch> SqliteStore::next_batch(std::size_t max_rows) {
   co_return batch;
 }
 
+asio::awaitable<Batch> SqliteStore::batch_behind(Cursor through, std::size_t max_rows) {
+  co_return co_await work([&](Worker& worker) { return worker.next_batch(through, max_rows); });
+}
+
 void SqliteStore::mark_exported(Cursor through) {
   const bool first = pending_.empty();
   marked_ = through;
@@ -250,6 +255,12 @@ std::int64_t SqliteStore::backlog() const {
 
 asio::awaitable<Purged> SqliteStore::purge(common::WallTime before, bool exported_only, std::size_t max_rows) {
   co_return co_await work([=](Worker& worker) { return worker.purge(before, exported_only, max_rows); });
+}
+
+asio::awaitable<bool> SqliteStore::forget(common::WallTime hours_before, common::WallTime days_before,
+                                          bool exported_only, std::size_t max_rows) {
+  co_return co_await work(
+      [=](Worker& worker) { return worker.forget(hours_before, days_before, exported_only, max_rows); });
 }
 
 asio::awaitable<Purged> SqliteStore::purge_to_cap(std::size_t max_rows) {

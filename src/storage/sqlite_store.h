@@ -33,6 +33,7 @@ class SqliteStore final : public Store {
   void on_commit(std::function<void()> callback) override { on_commit_ = std::move(callback); }
 
   boost::asio::awaitable<Batch> next_batch(std::size_t max_rows) override;
+  boost::asio::awaitable<Batch> batch_behind(Cursor through, std::size_t max_rows) override;
   void mark_exported(Cursor through) override;
   boost::asio::awaitable<void> quarantine(std::vector<Quarantined> rows) override;
   boost::asio::awaitable<Identity> identity() override;
@@ -41,6 +42,8 @@ class SqliteStore final : public Store {
   std::int64_t backlog() const override;
 
   boost::asio::awaitable<Purged> purge(common::WallTime before, bool exported_only, std::size_t max_rows) override;
+  boost::asio::awaitable<bool> forget(common::WallTime hours_before, common::WallTime days_before, bool exported_only,
+                                      std::size_t max_rows) override;
   boost::asio::awaitable<Purged> purge_to_cap(std::size_t max_rows) override;
   std::optional<common::WallTime> newest() const override { return state_.newest; }
   boost::asio::awaitable<void> tidy() override;

@@ -68,6 +68,8 @@ class Store {
   /// The next rows behind the cursor (as marked, committed or not), of one epoch, at most `max_rows` of each kind and
   /// 8 MiB of text; quarantined rows are left out. May hold skipped slots or gaps alone.
   virtual boost::asio::awaitable<Batch> next_batch(std::size_t max_rows) = 0;
+  /// What next_batch() will give once `through` is marked: it can be read while what is before it is on its way.
+  virtual boost::asio::awaitable<Batch> batch_behind(Cursor through, std::size_t max_rows) = 0;
   /// Rides in the next group commit (which it provokes).
   virtual void mark_exported(Cursor through) = 0;
   virtual boost::asio::awaitable<void> quarantine(std::vector<Quarantined> rows) = 0;
@@ -81,13 +83,21 @@ class Store {
   /// Results that are here and not behind the marked cursor.
   virtual std::int64_t backlog() const = 0;
 
-  // For the collector. Each call is one short transaction of at most `max_rows`.
-  /// Deletes the oldest results up to the first that was not requested before `before`; skipped slots and gaps
-  /// likewise. If `exported_only`, only what is behind the committed cursor.
+  // For the collector. Each call is one short transaction of at most `max_rows`, bounded in time.
+  /// Deletes the oldest results up to the first that was not requested before `before`; skipped slots likewise. If
+  /// `exported_only`, only what is behind the committed cursor. In the same transaction they are added to the roll-ups
+  /// and outages: every one is either still here or in those.
   virtual boost::asio::awaitable<Purged> purge(common::WallTime before, bool exported_only, std::size_t max_rows) = 0;
+  /// Deletes what is left of purged results, the oldest first: roll-ups of hours that ended by `hours_before` and of
+  /// days that ended by `days_before`; outages and gaps before `days_before`, or beyond a number of which the newest
+  /// are kept; of gaps, if `exported_only`, only what is behind the committed cursor. True: there is more at once.
+  virtual boost::asio::awaitable<bool> forget(common::WallTime hours_before, common::WallTime days_before,
+                                              bool exported_only, std::size_t max_rows) = 0;
   /// While the file's used pages exceed the size cap (with the WAL brought into it first), removes the oldest whole
   /// range of results, skipped slots and gaps, each in proportion, exported or not. What is not behind the marked
-  /// cursor becomes a gap: rows of a batch under way may arrive nevertheless. Only what is over the cap goes.
+  /// cursor becomes a gap: rows of a batch under way may arrive nevertheless. Only what is over the cap goes. Results
+  /// and skipped slots are added to the roll-ups; those go, the oldest first, where they take more than half of the
+  /// cap.
   virtual boost::asio::awaitable<Purged> purge_to_cap(std::size_t max_rows) = 0;
   /// The newest request time of the latest commit with results; nothing when there never was one. Ages count against
   /// it. (Not the newest of all: one row taken under a clock far ahead would make every other one old.)

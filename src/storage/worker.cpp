@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "storage/files.h"
+#include "storage/left_open.h"
 #include "storage/lost_file.h"
 
 namespace monitor::storage {
@@ -20,6 +21,15 @@ constexpr std::chrono::milliseconds kTruncateWait{100};  // readers hold a check
 constexpr std::chrono::seconds kLockWait{5};
 constexpr std::chrono::seconds kBallastInterval{30};
 constexpr std::chrono::hours kPlausibleAhead{1};
+// A purge adds rows up for about so long; to write the sums and to delete the rows takes as long again, and commits
+// wait.
+constexpr std::chrono::milliseconds kPurgeTime{20};
+// Sums of one step, each some 10 µs to write. Fewer would be cheaper for the commits that wait, but with more services
+// than that in one step each row would have to be added to its roll-ups alone.
+constexpr std::size_t kMaxSums = 20'000;
+// On a full disk the log must fit into the ballast: a sum may touch four pages of the file.
+constexpr std::size_t kFullDiskSums = 32;
+constexpr std::size_t kRollupsAtCap = 500;  // a step of about 100 KiB
 // What a commit takes, generously; if it takes more, SQLite says so.
 constexpr std::uint64_t kBytesPerResult = 400;
 constexpr std::uint64_t kBytesPerRange = 60;
@@ -103,7 +113,7 @@ auto Worker::transact(Step step) {
 }
 
 Worker::Worker(std::filesystem::path file, const async::Clock& clock)
-    : file_(std::move(file)), wal_(beside(file_, "-wal")), clock_(clock), ballast_(file_) {
+    : file_(std::move(file)), wal_(beside(file_, "-wal")), clock_(clock), ballast_(file_), running_since_(clock.wall()) {
   guarded([this] {
     session();
     refresh_size();
@@ -124,6 +134,13 @@ std::optional<common::WallTime> Worker::alive_at() {
   // A request time ahead of the clock was taken under another one.
   if (alive_at && state_.newest && *state_.newest <= clock_.wall()) alive_at = std::max(*alive_at, *state_.newest);
   return alive_at;
+}
+
+std::vector<Skipped> Worker::left_open() {
+  const auto alive = alive_at();
+  const auto began = guarded([this] { return session().meta.running_since(); });
+  if (!alive || !began) return {};
+  return guarded([&] { return slots_left_open(session().database, *began, *alive); });
 }
 
 std::vector<Gap> Worker::lost_before() {
@@ -183,12 +200,14 @@ void Worker::commit(const Work& work) {
       for (const auto& gap : work.gaps) current.writer.write(gap);
       if (work.exported) current.meta.set_exported(*work.exported);
       current.meta.set_alive_at(now);
+      if (!running_is_known_) current.meta.set_running_since(running_since_);
       if (work.stores_rows()) doubt_ = commit_number_ + 1;
     });
   } catch (const SqliteError& error) {
     recover(error);
     throw;
   }
+  running_is_known_ = true;
   if (work.stores_rows()) doubt_.reset();
   state_.head.results += static_cast<Seq>(work.results.size());
   state_.head.skipped += static_cast<std::int64_t>(work.skipped.size());
@@ -280,12 +299,20 @@ Cursor Worker::rewind(const Cursor& marked, const Cursor& arrived) {
   return cursor;
 }
 
+Bounds Worker::bounds(std::size_t max_rows) const {
+  const auto end = clock_.steady() + kPurgeTime;
+  return {.rows = max_rows, .sums = full_ ? kFullDiskSums : kMaxSums, .out_of_time = [this, end] {
+            return clock_.steady() >= end;
+          }};
+}
+
 Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t max_rows) {
-  const PurgeRule rule{.before = before,
-                       .plausible_until = state_.newest.value_or(clock_.wall()) + kPlausibleAhead,
-                       .through = exported_only ? std::optional{state_.exported} : std::nullopt,
-                       .max_rows = max_rows};
+  PurgeRule rule{.before = before,
+                 .plausible_until = state_.newest.value_or(clock_.wall()) + kPlausibleAhead,
+                 .through = exported_only ? std::optional{state_.exported} : std::nullopt,
+                 .bounds = {}};
   const auto step = transact([&](Session& current) {
+    rule.bounds = bounds(max_rows);
     const auto done = current.purger.by_age(rule);
     if (done.results > 0) current.tls.forget_before(current.purger.oldest_seq());
     return done;
@@ -298,6 +325,17 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t ma
   return {.results = step.results, .more = step.more};
 }
 
+bool Worker::forget(common::WallTime hours_before, common::WallTime days_before, bool exported_only,
+                    std::size_t max_rows) {
+  const ForgetRule rule{.hours_before = hours_before,
+                        .days_before = days_before,
+                        .gaps_through = exported_only ? state_.exported.gaps : state_.head.gaps,
+                        .max_rows = max_rows};
+  const bool more = transact([&](Session& current) { return current.purger.forget(rule); });
+  refresh_size();
+  return more;
+}
+
 Purged Worker::purge_to_cap(std::uint64_t cap, const Cursor& marked, std::size_t max_rows) {
   guarded([this] { refresh_size(); });
   if (state_.size <= cap) return {};
@@ -305,22 +343,31 @@ Purged Worker::purge_to_cap(std::uint64_t cap, const Cursor& marked, std::size_t
   guarded([this] { checkpoint_all(); });
   const std::uint64_t used = guarded([this] { return session().used_bytes(); });
   if (used <= cap) return {};
-  const Share held = guarded([this] { return session().purger.held(state_.head); });
-  const std::uint64_t rows = held.results + held.skipped + held.gaps;
-  if (rows == 0) return {};
-  const std::uint64_t bytes_per_row = std::max<std::uint64_t>(1, used / rows);
-  const std::size_t wanted = std::clamp<std::size_t>((used - cap) / bytes_per_row + 1, 1, max_rows);
-  const auto step = transact([&](Session& current) {
-    const auto done = current.purger.oldest(Purger::share_of(wanted, held), marked, std::max(sealed_gaps_, marked.gaps),
-                                            current.quarantined);
-    if (done.results > 0) current.tls.forget_before(current.purger.oldest_seq());
-    return done;
-  });
+  const auto step = remove_oldest(used, cap, marked, max_rows);
   return guarded([&] {
     state_.head = head_of(session().database);
     state_.oldest = session().purger.oldest_seq();
     refresh_size();
     return Purged{.results = step.results, .more = step.more && session().used_bytes() > cap};
+  });
+}
+
+/// Roll-ups may have half of the room: they are worth more than the results they are made of, but not all of them.
+PurgeStep Worker::remove_oldest(std::uint64_t used, std::uint64_t cap, const Cursor& marked, std::size_t max_rows) {
+  const Share held = guarded([this] { return session().purger.held(state_.head); });
+  const std::uint64_t rows = held.results + held.skipped + held.gaps;
+  const std::uint64_t rolled = std::min(used, guarded([this] { return session().roller.rollups().bytes(); }));
+  if (rows == 0 || rolled > cap / 2) {
+    const auto removed = transact([&](Session& current) { return current.purger.oldest_rollups(kRollupsAtCap); });
+    return {.results = 0, .more = removed > 0};
+  }
+  const std::uint64_t bytes_per_row = std::max<std::uint64_t>(1, (used - rolled) / rows);
+  const std::size_t wanted = std::clamp<std::size_t>((used - cap) / bytes_per_row + 1, 1, max_rows);
+  return transact([&](Session& current) {
+    const auto done = current.purger.oldest(Purger::share_of(wanted, held), bounds(max_rows), marked,
+                                            std::max(sealed_gaps_, marked.gaps), current.quarantined);
+    if (done.results > 0) current.tls.forget_before(current.purger.oldest_seq());
+    return done;
   });
 }
 
@@ -377,7 +424,12 @@ bool Worker::give_reserve() {
 void Worker::close(bool alive) {
   if (!session_) return;
   try {
-    if (alive) in_transaction([this](Session& current) { current.meta.set_alive_at(clock_.wall()); });
+    if (alive) {
+      in_transaction([this](Session& current) {
+        current.meta.set_alive_at(clock_.wall());
+        current.meta.set_running_since(std::nullopt);
+      });
+    }
     checkpoint_all();
   } catch (const SqliteError&) {
     session_.reset();

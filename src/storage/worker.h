@@ -41,6 +41,8 @@ class Worker {
   const State& state() const { return state_; }
   /// The last sign of life of an earlier run: its last commit, or the newest result if that is later.
   std::optional<common::WallTime> alive_at();
+  /// Slots of an earlier run that ended without a stop, which are neither run nor skipped (left_open.h).
+  std::vector<Skipped> left_open();
   /// What an earlier run could not store at its end, less what is in the database nevertheless.
   std::vector<Gap> lost_before();
   /// The number of the commit whose rows may be in the file though it failed; 0: there is none.
@@ -62,6 +64,7 @@ class Worker {
   /// Gives the cursor to go on from.
   Cursor rewind(const Cursor& marked, const Cursor& arrived);
   Purged purge(common::WallTime before, bool exported_only, std::size_t max_rows);
+  bool forget(common::WallTime hours_before, common::WallTime days_before, bool exported_only, std::size_t max_rows);
   /// `marked` has arrived, committed or not.
   Purged purge_to_cap(std::uint64_t cap, const Cursor& marked, std::size_t max_rows);
   void tidy();
@@ -82,6 +85,8 @@ class Worker {
   void load(Session& fresh);
   bool has_landed(const Work& work);
   bool has_room_for(const Work& work);
+  PurgeStep remove_oldest(std::uint64_t used, std::uint64_t cap, const Cursor& marked, std::size_t max_rows);
+  Bounds bounds(std::size_t max_rows) const;
   void save_cursor(const Cursor& cursor);
   void checkpoint_all();
   void refresh_size();
@@ -91,6 +96,8 @@ class Worker {
   const std::filesystem::path wal_;
   const async::Clock& clock_;
   Ballast ballast_;
+  const common::WallTime running_since_;
+  bool running_is_known_ = false;  // the database says since when
   common::SteadyTime ballast_tried_{};
   std::unique_ptr<Session> session_;
   bool full_ = false;   // the disk was full, and has not been seen to have room since

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "async/task_group.h"
+#include "storage/reader.h"
 #include "support/stored.h"
 
 namespace monitor::collector {
@@ -63,14 +64,85 @@ TEST(Collector, KeepsAConfiguredAgeWhereNothingIsExported) {
 
 TEST(Collector, PurgesInBoundedSteps) {
   Stored stored;
-  stored.add(12'000);
+  for (int i = 0; i < 12; ++i) stored.add(10'000);
   stored.export_all();
   const auto worker = collector(stored, {.keep_exported = std::chrono::seconds{0}}, true);
   EXPECT_TRUE(stored.wait(worker->step()));
-  EXPECT_EQ(worker->health().purged, 5000U);
-  EXPECT_TRUE(stored.wait(worker->step()));
+  EXPECT_EQ(worker->health().purged, 100'000U);
   EXPECT_FALSE(stored.wait(worker->step()));
-  EXPECT_EQ(worker->health().purged, 12'000U);
+  EXPECT_EQ(worker->health().purged, 120'000U);
+}
+
+TEST(Collector, PurgesASixtiethOfTheAgeApartSoThatManyResultsOfAServiceGoAtOnce) {
+  Stored stored;
+  stored.add(10);
+  stored.export_all();
+  const auto worker = collector(stored, {.keep_exported = minutes{30}}, true);
+  stored.clock().advance(minutes{30} - std::chrono::seconds{1});
+  stored.wait(worker->step());
+  stored.clock().advance(std::chrono::seconds{1});
+  stored.add(1);
+  stored.export_all();
+  stored.wait(worker->step());
+  EXPECT_EQ(worker->health().purged, 0U);
+  stored.clock().advance(std::chrono::seconds{29});
+  stored.wait(worker->step());
+  EXPECT_EQ(worker->health().purged, 10U);
+}
+
+struct Kept {
+  int hours = 0;
+  int days = 0;
+  bool operator==(const Kept&) const = default;
+};
+
+Kept rollups(Stored& stored) {
+  storage::Reader reader(stored.file());
+  Kept kept;
+  const auto until = common::WallTime::max();
+  reader.for_each_rollup(storage::Tier::kHour, {}, until, [&](const storage::PackedRollup&) { ++kept.hours; });
+  reader.for_each_rollup(storage::Tier::kDay, {}, until, [&](const storage::PackedRollup&) { ++kept.days; });
+  return kept;
+}
+
+TEST(Collector, KeepsHoursAndDaysAsLongAsTheyAreToStay) {
+  Stored stored;
+  const Options options{.keep_exported = hours{1}, .rollup_hours = hours{48}, .rollup_days = hours{96}};
+  const auto worker = collector(stored, options, true);
+  for (int hour = 0; hour < 24 * 8; ++hour) {
+    stored.add(1);
+    stored.export_all();
+    stored.wait(worker->step());
+    stored.clock().advance(hours{1});
+  }
+  // That of the last hour is still a result. Of the fourth day before it the last hour is young enough.
+  EXPECT_EQ(rollups(stored), (Kept{.hours = 48, .days = 5}));
+}
+
+TEST(Collector, KeepsRollUpsWhileTheClockOfAStartIsInDoubt) {
+  Stored stored;
+  const Options options{.keep_exported = hours{1}, .rollup_hours = hours{48}, .rollup_days = hours{48}};
+  {
+    const auto worker = collector(stored, options, true);
+    for (int hour = 0; hour < 5; ++hour) {
+      stored.add(1);
+      stored.export_all();
+      stored.wait(worker->step());
+      stored.clock().advance(hours{1});
+    }
+  }
+  EXPECT_EQ(rollups(stored), (Kept{.hours = 4, .days = 1}));
+  stored.clock().step_wall(hours{24 * 1000});
+  const auto worker = collector(stored, options, true);
+  stored.wait(worker->step());
+  stored.add(1);
+  stored.clock().advance(minutes{1});
+  stored.wait(worker->step());
+  EXPECT_FALSE(worker->health().suspended) << "what has arrived may go all the same";
+  EXPECT_GE(rollups(stored).hours, 4);
+  stored.clock().advance(hours{1});
+  stored.wait(worker->step());
+  EXPECT_LT(rollups(stored).hours, 4);
 }
 
 TEST(Collector, PurgesNothingByAgeWhileTheClockIsInDoubt) {

@@ -40,39 +40,34 @@ TEST(Purge, IsNotHeldUpByARowFromTheFuture) {
   EXPECT_EQ(stored.wait(stored.store().purge(stored.clock().wall() - hours{1}, false, 100)).results, 4);
 }
 
-TEST(Purge, IsNotHeldUpBySkippedSlotsOrGapsFromTheFuture) {
+TEST(Purge, IsNotHeldUpBySkippedSlotsFromTheFuture) {
   Stored stored;
   const auto ahead = stored.clock().wall() + hours{24 * 365};
   stored.store().append(Skipped{.definition = stored.service(), .from = ahead, .to = ahead, .count = 1});
-  stored.store().append(Gap{.from = ahead, .to = ahead, .count = 1});
   const auto now = stored.clock().wall();
   stored.store().append(Skipped{.definition = stored.service(), .from = now, .to = now, .count = 1});
-  stored.store().append(Gap{.from = now, .to = now, .count = 1});
   stored.clock().advance(hours{2});
   stored.add(1);
   // A step that finds nothing old enough among as many as it may read does not ask for another at once.
   EXPECT_FALSE(stored.wait(stored.store().purge(stored.clock().wall() - hours{1}, false, 1)).more);
   EXPECT_FALSE(stored.wait(stored.store().purge(stored.clock().wall() - hours{1}, false, 100)).more);
-  EXPECT_EQ(Sql(stored.file())("SELECT (SELECT count(*) FROM skipped), (SELECT count(*) FROM gaps)"), "0|0");
+  EXPECT_EQ(Sql(stored.file())("SELECT count(*) FROM skipped"), "0");
 }
 
-TEST(Purge, TakesSkippedSlotsAndGapsWhenTheyHaveArrivedAndGrownOld) {
+TEST(Purge, TakesSkippedSlotsWhenTheyHaveArrivedAndGrownOld) {
   Stored stored;
   const auto now = stored.clock().wall();
   stored.store().append(Skipped{.definition = stored.service(), .from = now, .to = now, .count = 1});
-  stored.store().append(Gap{.from = now, .to = now, .count = 1});
   stored.add(1);
-  const auto counts = [&] {
-    return Sql(stored.file())("SELECT (SELECT count(*) FROM skipped), (SELECT count(*) FROM gaps)");
-  };
+  const auto count = [&] { return Sql(stored.file())("SELECT count(*) FROM skipped"); };
   stored.clock().advance(hours{2});
   stored.wait(stored.store().purge(stored.clock().wall(), true, 100));
-  EXPECT_EQ(counts(), "1|1");
+  EXPECT_EQ(count(), "1");
   stored.export_all();
   stored.wait(stored.store().purge(now, true, 100));
-  EXPECT_EQ(counts(), "1|1");
+  EXPECT_EQ(count(), "1");
   stored.wait(stored.store().purge(stored.clock().wall(), true, 100));
-  EXPECT_EQ(counts(), "0|0");
+  EXPECT_EQ(count(), "0");
 }
 
 TEST(Purge, CountsOnlyWhatIsCommittedAsExported) {
