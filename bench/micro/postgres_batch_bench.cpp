@@ -17,7 +17,7 @@ storage::Batch make_batch(const std::string& agent_id, std::int64_t definitions)
     definition.url = "http://127.0.0.1/";
     definition.method = "GET";
     definition.fingerprint = {static_cast<std::uint8_t>(id), static_cast<std::uint8_t>(id >> 8), 1};
-    batch.definitions.push_back(std::move(definition));
+    batch.definitions.push_back(std::make_shared<const storage::StoredDefinition>(std::move(definition)));
   }
   return batch;
 }

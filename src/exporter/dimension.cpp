@@ -1,6 +1,8 @@
 #include "exporter/dimension.h"
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -20,41 +22,59 @@ int number(const std::optional<std::string>& text) {
 }  // namespace
 
 template <typename Row, typename Columns>
-void Dimension<Row, Columns>::find(Transaction& transaction, const std::vector<Row>& rows, Repertoire repertoire) {
+void Dimension<Row, Columns>::find(Transaction& transaction, const Wanted& rows, Repertoire repertoire) {
   numbers_.clear();
   if (rows.empty()) return;
-  std::map<Fingerprint, const Row*> sorted;  // one order for every agent: no deadlock
-  for (const auto& row : rows) sorted.emplace(row.fingerprint, &row);
-  Wanted wanted;
-  wanted.reserve(sorted.size());
-  for (const auto& [fingerprint, row] : sorted) wanted.push_back(row);
-  std::map<Fingerprint, int> found;
+  if (!all_there(transaction, rows)) settle(transaction, rows, repertoire);
+  for (const Row* row : rows) numbers_[row->id] = known_.at(row->fingerprint);
+}
+
+template <typename Row, typename Columns>
+bool Dimension<Row, Columns>::all_there(Transaction& transaction, const Wanted& rows) const {
+  ArrayLiteral numbers;
+  ArrayLiteral fingerprints;
+  for (const Row* row : rows) {
+    const auto known = known_.find(row->fingerprint);
+    if (known == known_.end()) return false;
+    numbers.add(std::int64_t{known->second});
+    fingerprints.add_text("\\x" + hex(row->fingerprint));
+  }
+  const auto there = transaction.run(fmt::format("SELECT count(*) FROM unnest($1::integer[], $2::bytea[]) "
+                                                 "AS k(id, fingerprint) JOIN {} USING (id, fingerprint)",
+                                                 Columns::kTable),
+                                     {numbers.close(), fingerprints.close()});
+  return static_cast<std::size_t>(number(there.at(0).at(0))) == rows.size();
+}
+
+template <typename Row, typename Columns>
+void Dimension<Row, Columns>::settle(Transaction& transaction, const Wanted& rows, Repertoire repertoire) {
+  Wanted wanted = rows;  // in one order for every agent: no deadlock
+  std::ranges::sort(wanted, {}, [](const Row* row) { return row->fingerprint; });
+  const auto same = std::ranges::unique(wanted, {}, [](const Row* row) { return row->fingerprint; });
+  wanted.erase(same.begin(), same.end());
+  Numbers found;
   for (const bool with_known_numbers : {true, false}) {
     look_up(transaction, wanted, found);
     std::erase_if(wanted, [&](const Row* row) { return found.contains(row->fingerprint); });
     if (!wanted.empty()) add(transaction, wanted, repertoire, with_known_numbers);
   }
   if (!wanted.empty()) look_up(transaction, wanted, found);
-  for (const auto& row : rows) {
-    const auto entry = found.find(row.fingerprint);
-    if (entry == found.end()) {
-      throw Unavailable(fmt::format("{} has no free number; the next attempt takes another", Columns::kTable));
-    }
-    numbers_[row.id] = entry->second;
+  for (const Row* row : rows) {
+    if (found.contains(row->fingerprint)) continue;
+    throw Unavailable(fmt::format("{} has no free number; the next attempt takes another", Columns::kTable));
   }
   if (known_.size() + found.size() > kMaxKnown) known_.clear();
   for (const auto& [fingerprint, id] : found) known_[fingerprint] = id;
 }
 
 template <typename Row, typename Columns>
-void Dimension<Row, Columns>::look_up(Transaction& transaction, const Wanted& wanted,
-                                      std::map<Fingerprint, int>& found) {
+void Dimension<Row, Columns>::look_up(Transaction& transaction, const Wanted& wanted, Numbers& found) {
   ArrayLiteral fingerprints;
-  std::map<std::string, Fingerprint> by_hex;
+  std::unordered_map<std::string, Fingerprint> by_hex;
   for (const Row* row : wanted) {
-    const auto text = hex(row->fingerprint);
+    auto text = hex(row->fingerprint);
     fingerprints.add_text(text);
-    by_hex.emplace(text, row->fingerprint);
+    by_hex.emplace(std::move(text), row->fingerprint);
   }
   for (const auto& row :
        transaction.run(fmt::format("SELECT encode(fingerprint, 'hex'), id FROM {} "

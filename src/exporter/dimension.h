@@ -4,7 +4,7 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
+#include <cstring>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,8 +21,10 @@ class Dimension {
   /// Numbers of so many entries are remembered, so that an emptied table gets its old numbers back.
   static constexpr std::size_t kMaxKnown = std::size_t{1} << 16;
 
+  using Wanted = std::vector<const Row*>;
+
   /// Makes sure inside the transaction that every one of `rows` is there.
-  void find(Transaction& transaction, const std::vector<Row>& rows, Repertoire repertoire);
+  void find(Transaction& transaction, const Wanted& rows, Repertoire repertoire);
   /// The server's number of the row that find() had under this local id; 0: there was none.
   int number_of(std::int64_t local) const {
     const auto found = numbers_.find(local);
@@ -31,12 +33,22 @@ class Dimension {
 
  private:
   using Fingerprint = std::array<std::uint8_t, 32>;
-  using Wanted = std::vector<const Row*>;
+  struct Hash {  // of what is a hash already
+    std::size_t operator()(const Fingerprint& fingerprint) const {
+      std::size_t hash = 0;
+      std::memcpy(&hash, fingerprint.data(), sizeof(hash));
+      return hash;
+    }
+  };
+  using Numbers = std::unordered_map<Fingerprint, int, Hash>;
 
-  static void look_up(Transaction& transaction, const Wanted& wanted, std::map<Fingerprint, int>& found);
+  /// False when somebody took one away, or when there is a new one.
+  bool all_there(Transaction& transaction, const Wanted& rows) const;
+  void settle(Transaction& transaction, const Wanted& rows, Repertoire repertoire);
+  static void look_up(Transaction& transaction, const Wanted& wanted, Numbers& found);
   void add(Transaction& transaction, const Wanted& missing, Repertoire repertoire, bool with_known_numbers) const;
 
-  std::map<Fingerprint, int> known_;
+  Numbers known_;
   std::unordered_map<std::int64_t, int> numbers_;
 };
 

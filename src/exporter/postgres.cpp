@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <map>
+#include <stdexcept>
 #include <string_view>
 #include <sys/socket.h>
 #include <system_error>
@@ -170,6 +171,25 @@ class PqTransaction final : public Transaction {
                                        values.data(), nullptr, nullptr, 0),
                           &PQclear),
                    secrets_);
+  }
+  void copy(const std::string& sql, const std::function<void(std::string&)>& next) override {
+    Answer begun(PQexec(connection_, sql.c_str()), &PQclear);
+    if (PQresultStatus(begun.get()) != PGRES_COPY_IN) {
+      checked(connection_, std::move(begun), secrets_);
+      throw std::logic_error("not a COPY FROM STDIN: " + sql);
+    }
+    std::string piece;
+    for (next(piece); !piece.empty(); next(piece)) {
+      // What goes wrong meanwhile, the answer says.
+      if (PQputCopyData(connection_, piece.data(), static_cast<int>(piece.size())) != 1) break;
+      piece.clear();
+    }
+    if (PQputCopyEnd(connection_, nullptr) != 1) {
+      throw Unavailable("the connection to PostgreSQL broke: " + cleaned(PQerrorMessage(connection_), secrets_));
+    }
+    Answer answer(PQgetResult(connection_), &PQclear);
+    while (const Answer rest{PQgetResult(connection_), &PQclear}) continue;
+    checked(connection_, std::move(answer), secrets_);
   }
   void commit() override {
     Answer answer(PQexec(connection_, "COMMIT"), &PQclear);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -75,6 +76,9 @@ class Transaction {
   virtual Rows run(const std::string& sql) = 0;
   /// One statement with text parameters $1, $2, …
   virtual Rows run(const std::string& sql, const std::vector<std::string>& parameters) = 0;
+  /// `sql` is a COPY … FROM STDIN, which is sent what `next` appends to its argument, piece by piece, until that is
+  /// nothing. The server works on a piece while the next one is made.
+  virtual void copy(const std::string& sql, const std::function<void(std::string&)>& next) = 0;
   virtual void commit() = 0;
 };
 

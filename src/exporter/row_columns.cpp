@@ -1,45 +1,9 @@
 #include "exporter/row_columns.h"
 
-#include <algorithm>
-#include <arpa/inet.h>
-#include <limits>
-
-#include <fmt/format.h>
-
-#include "exporter/remote_schema.h"
+#include "exporter/result_fields.h"
 
 namespace monitor::exporter {
 namespace {
-
-/// Half an hour in microseconds, 24 days in milliseconds, 2 GiB: what is beyond is shown as that.
-std::int64_t as_int4(std::int64_t value) {
-  return std::clamp<std::int64_t>(value, std::numeric_limits<std::int32_t>::min(),
-                                  std::numeric_limits<std::int32_t>::max());
-}
-
-std::optional<std::int64_t> as_int4(const std::optional<common::Micros>& duration) {
-  if (!duration) return std::nullopt;
-  return as_int4(duration->count());
-}
-
-/// `inet` knows no zone (fe80::1%eth0): it is left out, and anything else that is no address is null rather than a row
-/// refused.
-void add_address(ArrayLiteral& column, const std::string& text) {
-  const auto address = text.substr(0, text.find('%'));
-  std::array<unsigned char, sizeof(in6_addr)> ignored{};
-  const int family = address.find(':') == std::string::npos ? AF_INET : AF_INET6;
-  if (::inet_pton(family, address.c_str(), ignored.data()) == 1) {
-    column.add_text(address);
-  } else {
-    column.add_null();
-  }
-}
-
-std::int64_t flags_of(const storage::Result& row) {
-  return (row.contains_regex ? kFlagContainsRegex : 0) | (row.capped ? kFlagCapped : 0) |
-         (row.dns_cached ? kFlagDnsCached : 0) | (row.connection == storage::Connection::kReused ? kFlagReused : 0) |
-         (row.retried ? kFlagRetried : 0) | (row.http_1_0 ? kFlagHttp10 : 0);
-}
 
 void add_text_or_null(ArrayLiteral& column, const std::string& text, Repertoire repertoire) {
   if (text.empty()) {
@@ -54,8 +18,13 @@ void add_text_or_null(ArrayLiteral& column, const std::string& text, Repertoire 
 }  // namespace
 
 std::string hex(std::span<const std::uint8_t> bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out;
-  for (const auto byte : bytes) out += fmt::format("{:02x}", byte);
+  out.reserve(bytes.size() * 2);
+  for (const auto byte : bytes) {
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 0xF];
+  }
   return out;
 }
 
@@ -78,28 +47,29 @@ FROM (
 ON CONFLICT (agent, seq, request_timestamp) DO NOTHING
 )sql";
 
+namespace {
+
+/// Each field goes to a column of its own.
+class ArrayFields {
+ public:
+  explicit ArrayFields(std::span<ArrayLiteral> columns) : columns_(columns) {}
+  void number(std::int64_t value) { next().add(value); }
+  void time(common::WallTime value) { next().add(common::unix_micros(value)); }
+  void text(std::string_view value) { next().add_text(value); }
+  void null() { next().add_null(); }
+
+ private:
+  ArrayLiteral& next() { return columns_[column_++]; }
+
+  std::span<ArrayLiteral> columns_;
+  std::size_t column_ = 0;
+};
+
+}  // namespace
+
 void ResultColumns::add(const storage::StoredResult& row, int definition, int tls, Repertoire repertoire) {
   ++rows_;
-  auto* column = columns_.data();
-  const auto stored = std::chrono::ceil<std::chrono::milliseconds>(row.stored_at - row.requested_at);
-  (column++)->add(row.seq);
-  (column++)->add(common::unix_micros(row.requested_at));
-  (column++)->add(std::int64_t{definition});
-  (column++)->add(as_int4(row.total.count()));
-  (column++)->add(as_int4(row.lateness.count()));
-  (column++)->add(as_int4(stored.count()));
-  (column++)->add(as_int4(row.body_bytes));
-  for (const auto& phase : {row.dns, row.connect, row.tls, row.first_byte, row.transfer})
-    (column++)->add(as_int4(phase));
-  (column++)->add(std::int64_t{static_cast<std::uint8_t>(row.outcome)});
-  (column++)->add(row.status ? std::optional<std::int64_t>(std::min<std::uint16_t>(*row.status, 32767)) : std::nullopt);
-  (column++)->add(flags_of(row));
-  (column++)->add(std::int64_t{std::min<std::uint16_t>(row.attempt, 32767)});
-  add_address(*column++, row.remote_address);
-  add_text_or_null(*column++, row.reason, repertoire);
-  (column++)->add(tls == 0 ? std::nullopt : std::optional<std::int64_t>(tls));
-  add_text_or_null(*column++, row.hops, repertoire);
-  add_text_or_null(*column++, row.evidence, repertoire);
+  map_result(row, definition, tls, repertoire, ArrayFields(columns_));
 }
 
 namespace {

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
@@ -12,6 +16,7 @@
 
 namespace monitor::exporter {
 
+namespace asio = boost::asio;
 namespace log = common::log;
 using boost::asio::awaitable;
 
@@ -36,10 +41,11 @@ bool may_be_rows(const Refusal& refusal) {
 
 Shipper::Shipper(boost::asio::any_io_executor io, const std::string& uri, const Limits& limits, storage::Store& store,
                  const async::Clock& clock)
-    : store_(store),
+    : io_(std::move(io)),
+      store_(store),
       clock_(clock),
       limits_(limits),
-      link_(std::move(io), uri, limits),
+      link_(io_, uri, limits),
       batch_rows_(limits.batch_rows) {}
 
 awaitable<void> Shipper::connect() {
@@ -104,21 +110,23 @@ awaitable<Standing> Shipper::settle(storage::Cursor remote) {
   co_return standing;
 }
 
+// What was read ahead fits no cursor that is moved back, and no other epoch.
 awaitable<void> Shipper::disconnect() {
   connected_ = false;
+  ahead_.reset();
   co_await link_.disconnect();
   check_open();
 }
 
 awaitable<Shipped> Shipper::ship() {
-  auto batch = co_await store_.next_batch(batch_rows_);
-  check_open();
+  auto batch = co_await take();
   if (batch.empty()) co_return Shipped{};
   const bool more = leaves_more(batch);
   const auto through = end_of(batch);
   co_await set_strays_aside(batch);
 
-  auto written = co_await write(batch, {all_of(batch), true, through});
+  auto written =
+      more ? co_await write_reading_ahead(batch, through) : co_await write(batch, {all_of(batch), true, through});
   if (written.refusal && reaction_to(written.refusal->sqlstate) == Reaction::kTable) {
     sink_.forget_partitions();
     written = co_await write(batch, {all_of(batch), true, through});
@@ -134,10 +142,34 @@ awaitable<Shipped> Shipper::ship() {
   co_return Shipped{more ? Progress::kMore : Progress::kExported, batch.results.size() - set_aside};
 }
 
-// A batch ends where the next epoch begins, and by the size of its text, too.
+awaitable<storage::Batch> Shipper::take() {
+  if (auto ahead = std::exchange(ahead_, std::nullopt); ahead && ahead->behind == cursor_) {
+    co_return std::move(ahead->batch);
+  }
+  auto batch = co_await store_.next_batch(batch_rows_);
+  check_open();
+  co_return batch;
+}
+
+awaitable<Written> Shipper::write_reading_ahead(const storage::Batch& batch, storage::Cursor through) {
+  auto both = asio::experimental::make_parallel_group(
+      asio::co_spawn(io_, write(batch, {all_of(batch), true, through}), asio::deferred),
+      asio::co_spawn(io_, read_ahead(through), asio::deferred));
+  auto [order, failure, written, unread] =
+      co_await both.async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
+  check_open();
+  if (failure) std::rethrow_exception(failure);
+  co_return std::move(written);  // what could not be read ahead is read again, and says why it cannot
+}
+
+awaitable<void> Shipper::read_ahead(storage::Cursor through) {
+  auto batch = co_await store_.batch_behind(through, batch_rows_);
+  if (!batch.empty()) ahead_ = Ahead{through, std::move(batch)};
+}
+
+// A few rows that came meanwhile wait for company.
 bool Shipper::leaves_more(const storage::Batch& batch) const {
-  return std::max({batch.results.size(), batch.skipped.size(), batch.gaps.size()}) >= batch_rows_ ||
-         batch.agent_id != agent_id_ || store_.backlog() > static_cast<std::int64_t>(batch.results.size());
+  return batch.more || store_.backlog() >= static_cast<std::int64_t>(batch.results.size() + kBatchRows);
 }
 
 storage::Cursor Shipper::end_of(const storage::Batch& batch) const {

@@ -50,6 +50,11 @@ class Shipper {
   boost::asio::awaitable<storage::Cursor> open_sink();
   boost::asio::awaitable<Standing> settle(storage::Cursor remote);
   void announce(const Opened& opened);
+  /// What was read ahead, or what the store gives now.
+  boost::asio::awaitable<storage::Batch> take();
+  /// Reads the batch behind this one while it is written, if there is enough for one.
+  boost::asio::awaitable<Written> write_reading_ahead(const storage::Batch& batch, storage::Cursor through);
+  boost::asio::awaitable<void> read_ahead(storage::Cursor through);
   /// Whether the store has more to give at once than this batch, which was just taken.
   bool leaves_more(const storage::Batch& batch) const;
   boost::asio::awaitable<void> set_strays_aside(storage::Batch& batch);
@@ -66,12 +71,20 @@ class Shipper {
   /// After every wait: the exporter may have been closed meanwhile, and the store with it.
   void check_open() const;
 
+  /// A batch that was read before it could be written.
+  struct Ahead {
+    storage::Cursor behind;
+    storage::Batch batch;
+  };
+
+  boost::asio::any_io_executor io_;
   storage::Store& store_;
   const async::Clock& clock_;
   Limits limits_;
   Link link_;
   Sink sink_;
   RefusalBudget budget_;
+  std::optional<Ahead> ahead_;           ///< only while connected
   std::string agent_id_;                 ///< of the current epoch
   storage::Cursor cursor_;               ///< marked so far
   common::WallTime server_now_{};        ///< what the server's clock said…

@@ -64,13 +64,18 @@ class Sink {
     storage::Cursor head;
   };
 
-  void write_checked(Session& session, const storage::Batch& batch, const Part& part, Written& written);
+  enum class How { kCopy, kInsert };
+
+  Written attempt(Session& session, const storage::Batch& batch, const Part& part, How how);
+  void write_checked(Session& session, const storage::Batch& batch, const Part& part, How how, Written& written);
   void ensure_days(Session& session, const storage::Batch& batch, Range rows);
   /// Locks the row.
   std::optional<Agent> find_agent(Transaction& transaction, const std::string& agent_id);
   Agent add_agent(Transaction& transaction, const std::string& agent_id);
   Agent& current_agent(Transaction& transaction, const std::string& agent_id);
-  void add_results(Transaction& transaction, int agent, const storage::Batch& batch, Range rows);
+  /// `now`: the server's time.
+  void copy_results(Transaction& transaction, int agent, const storage::Batch& batch, Range rows, common::WallTime now);
+  void insert_results(Transaction& transaction, int agent, const storage::Batch& batch, Range rows);
   void add_skipped(Transaction& transaction, int agent, const std::vector<storage::StoredSkipped>& rows);
   void add_gaps(Transaction& transaction, int agent, const std::vector<storage::StoredGap>& rows);
 
@@ -80,6 +85,7 @@ class Sink {
   Dimension<storage::StoredTls, TlsColumns> tls_;
   std::set<std::chrono::sys_days> days_;  ///< that have a partition
   Repertoire repertoire_ = Repertoire::kAll;
+  bool copies_ = true;     ///< no COPY has been refused that an INSERT could do
   ResultColumns results_;  ///< its memory is used again for every batch
 };
 

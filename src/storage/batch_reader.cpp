@@ -23,10 +23,12 @@ BatchReader::BatchReader(Database& database, Definitions& definitions, TlsTable&
 Batch BatchReader::next(Cursor& cursor, std::size_t max_rows, const std::set<Seq>& quarantined) {
   Batch batch;
   for (const auto& epoch : epochs_.all()) {
+    batch.more = false;
     read_results(batch, cursor, epoch, max_rows, quarantined);
     read_skipped(batch, cursor, epoch, max_rows);
     read_gaps(batch, cursor, epoch, max_rows);
     batch.agent_id = epoch.agent_id;
+    batch.more = batch.more || &epoch != &epochs_.all().back();
     if (!batch.empty()) break;
   }
   add_definitions(batch);
@@ -46,6 +48,7 @@ void BatchReader::read_results(Batch& batch, Cursor& cursor, const Epoch& epoch,
     const auto& result = batch.results.emplace_back(result_of(rows));
     text_bytes += text_bytes_of(result);
   }
+  batch.more = batch.results.size() == max_rows || text_bytes >= kMaxTextBytes;
   if (batch.results.empty()) cursor.results = passed;
 }
 
@@ -55,6 +58,7 @@ void BatchReader::read_skipped(Batch& batch, const Cursor& cursor, const Epoch& 
   while (rows.next()) {
     batch.skipped.push_back(skipped_of(rows));
   }
+  batch.more = batch.more || batch.skipped.size() == max_rows;
 }
 
 void BatchReader::read_gaps(Batch& batch, const Cursor& cursor, const Epoch& epoch, std::size_t max_rows) {
@@ -63,15 +67,28 @@ void BatchReader::read_gaps(Batch& batch, const Cursor& cursor, const Epoch& epo
   while (rows.next()) {
     batch.gaps.push_back(gap_of(rows));
   }
+  batch.more = batch.more || batch.gaps.size() == max_rows;
 }
 
 void BatchReader::add_definitions(Batch& batch) {
-  std::unordered_set<DefinitionId> wanted;
-  const auto want = [&](DefinitionId id) {
-    if (wanted.insert(id).second) batch.definitions.push_back(definitions_.find(id));
-  };
-  for (const auto& result : batch.results) want(result.definition);
-  for (const auto& skipped : batch.skipped) want(skipped.definition);
+  ++batches_;
+  if (known_bytes_ > kMaxKnownBytes) {
+    known_.clear();
+    known_bytes_ = 0;
+  }
+  for (const auto& result : batch.results) want(result.definition, batch);
+  for (const auto& skipped : batch.skipped) want(skipped.definition, batch);
+}
+
+void BatchReader::want(DefinitionId id, Batch& batch) {
+  auto& known = known_[id];
+  if (known.batch == batches_) return;
+  if (!known.definition) {
+    known.definition = std::make_shared<const StoredDefinition>(definitions_.find(id));
+    known_bytes_ += sizeof(StoredDefinition) + text_bytes_of(*known.definition);
+  }
+  known.batch = batches_;
+  batch.definitions.push_back(known.definition);
 }
 
 void BatchReader::add_tls(Batch& batch) {

@@ -1,7 +1,9 @@
 // Reads what goes to PostgreSQL next. Used where the connection is.
 #pragma once
 
+#include <memory>
 #include <set>
+#include <unordered_map>
 
 #include "storage/definitions.h"
 #include "storage/epochs.h"
@@ -18,6 +20,9 @@ class BatchReader {
 
   BatchReader(Database& database, Definitions& definitions, TlsTable& tls, const Epochs& epochs);
 
+  /// Definitions are kept in memory up to so many bytes of them.
+  static constexpr std::size_t kMaxKnownBytes = std::size_t{16} << 20;
+
   /// The rows behind `cursor` of the oldest epoch that has any, at most `max_rows` of each kind. `cursor` moves over
   /// quarantined rows that nothing follows.
   Batch next(Cursor& cursor, std::size_t max_rows, const std::set<Seq>& quarantined);
@@ -28,11 +33,19 @@ class BatchReader {
   void read_skipped(Batch& batch, const Cursor& cursor, const Epoch& epoch, std::size_t max_rows);
   void read_gaps(Batch& batch, const Cursor& cursor, const Epoch& epoch, std::size_t max_rows);
   void add_definitions(Batch& batch);
+  void want(DefinitionId id, Batch& batch);
   void add_tls(Batch& batch);
 
   Definitions& definitions_;
   TlsTable& tls_;
   const Epochs& epochs_;
+  struct Known {
+    std::shared_ptr<const StoredDefinition> definition;
+    std::uint64_t batch = 0;  ///< the last one that has it
+  };
+  std::unordered_map<DefinitionId, Known> known_;
+  std::size_t known_bytes_ = 0;
+  std::uint64_t batches_ = 0;
   Statement results_;
   Statement skipped_;
   Statement gaps_;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -130,8 +131,9 @@ struct Batch {
   std::vector<StoredResult> results;
   std::vector<StoredSkipped> skipped;
   std::vector<StoredGap> gaps;
-  std::vector<StoredDefinition> definitions;  ///< every one that the rows above refer to
-  std::vector<StoredTls> tls;                 ///< likewise
+  std::vector<std::shared_ptr<const StoredDefinition>> definitions;  ///< every one that the rows above refer to
+  std::vector<StoredTls> tls;                                        ///< likewise
+  bool more = false;                                                 ///< it ends here because of a bound of its own
   bool empty() const { return results.empty() && skipped.empty() && gaps.empty(); }
 };
 
@@ -154,6 +156,11 @@ struct Identity {
 /// Bytes of the texts of `result`, which have no bound of their own worth the name.
 inline std::size_t text_bytes_of(const Result& result) {
   return result.reason.size() + result.remote_address.size() + result.hops.size() + result.evidence.size();
+}
+
+inline std::size_t text_bytes_of(const Definition& definition) {
+  return definition.key.size() + definition.name.size() + definition.url.size() + definition.method.size() +
+         (definition.regex ? definition.regex->size() : 0) + definition.settings.size();
 }
 
 struct Quarantined {

@@ -70,7 +70,7 @@ TEST(Details, ComeBackAsTheyWereStored) {
   EXPECT_EQ(batch.tls[0].facts, facts_of("shop.example"));
   EXPECT_EQ(batch.tls[0].fingerprint, fingerprint(facts_of("shop.example")));
   ASSERT_EQ(batch.definitions.size(), 1U);
-  EXPECT_EQ(static_cast<const Definition&>(batch.definitions[0]), definition);
+  EXPECT_EQ(static_cast<const Definition&>(*batch.definitions[0]), definition);
   EXPECT_EQ(Sql(stored.file())("SELECT settings, family, http_version, retried, capped, dns_cached, tls_version, "
                                "tls_cipher, certificate_subject, certificate_issuer, certificate_not_after, hops, "
                                "evidence FROM monitoring_view"),

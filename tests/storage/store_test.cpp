@@ -58,7 +58,7 @@ TEST(Store, GivesBackWhatWasStored) {
   EXPECT_EQ(second.remote_address, "");
   EXPECT_EQ(second.reason, "refused by 192.0.2.10:443");
   ASSERT_EQ(batch.definitions.size(), 1U);
-  EXPECT_EQ(static_cast<const Definition&>(batch.definitions[0]), test::definition_named("shop"));
+  EXPECT_EQ(static_cast<const Definition&>(*batch.definitions[0]), test::definition_named("shop"));
 }
 
 TEST(Store, DefinesEachSetOfSettingsOnce) {
@@ -163,8 +163,8 @@ TEST(Store, StoresAnyText) {
                                                            "b\\xffxxx"));
   EXPECT_LE(batch.results[0].reason.size(), 1024U);
   EXPECT_LE(batch.results[0].remote_address.size(), 64U);
-  EXPECT_EQ(batch.definitions[1].name, "n\\xfful");
-  EXPECT_LE(batch.definitions[1].regex->size(), 8192U);
+  EXPECT_EQ(batch.definitions[1]->name, "n\\xfful");
+  EXPECT_LE(batch.definitions[1]->regex->size(), 8192U);
 }
 
 TEST(Store, BoundsTheTextOfABatch) {
