@@ -28,6 +28,12 @@ struct HostLimits {
   bool operator==(const HostLimits&) const = default;
 };
 
+/// How long roll-ups stay; as typed.
+struct RollupAges {
+  std::optional<std::string> hours, days;
+  bool operator==(const RollupAges&) const = default;
+};
+
 /// Everything the file may say; unset members are not written. Adding a key means adding it here, in reader and writer.
 struct Document {
   std::filesystem::path file;
@@ -41,6 +47,7 @@ struct Document {
   std::optional<HostLimits> limits;
   std::optional<bool> worker_agent, worker_exporter, worker_collector;
   std::optional<std::string> keep_exported, local_retention, local_max_size, remote_retention, stop_grace, dns_cache;
+  std::optional<RollupAges> rollups;
   std::vector<probe::Service> services;  ///< sorted as the tables show them: by the text url+method+check_regex+regex
 };
 

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "agent/options.h"
+#include "collector/options.h"
+#include "common/units.h"
 #include "config/fields.h"
 #include "config/scalar.h"
 #include "config/services.h"
@@ -48,10 +50,11 @@ class Interpreter : private Fields {
   }
 
  private:
-  static const std::array<Key<Interpreter>, 13> kKeys;
+  static const std::array<Key<Interpreter>, 14> kKeys;
   static const std::array<Key<Interpreter>, 2> kLimitKeys;
   static const std::array<Key<Interpreter>, 2> kHostLimitKeys;
   static const std::array<Key<Interpreter>, 3> kWorkerKeys;
+  static const std::array<Key<Interpreter>, 2> kRollupKeys;
 
   Document& document() { return out_.document; }
 
@@ -155,6 +158,26 @@ class Interpreter : private Fields {
   void read_remote_retention(Index value) {
     out_.remote_retention = read_duration(value, std::chrono::days{1}, kLongestRetention, document().remote_retention);
   }
+  void read_rollups(Index value) {
+    if (tree().kind(value) != Kind::kMap) return wrong_type(value, "a mapping with `hours` and `days`");
+    document().rollups.emplace();
+    read_map(*this, value, "rollups", kRollupKeys);
+    const collector::Options defaults;
+    const Seconds hours = out_.rollup_hours.value_or(defaults.rollup_hours);
+    const Seconds days = out_.rollup_days.value_or(defaults.rollup_days);
+    if (hours <= days) return;
+    fault(value,
+          fmt::format("rollups keeps hours for {} and days for {} only; a day must stay as long as its hours "
+                      "(they are {} and {} where not given)",
+                      common::format_duration(hours), common::format_duration(days),
+                      common::format_duration(defaults.rollup_hours), common::format_duration(defaults.rollup_days)));
+  }
+  void read_rollup_hours(Index value) {
+    out_.rollup_hours = read_duration(value, std::chrono::days{2}, kLongestRetention, document().rollups->hours);
+  }
+  void read_rollup_days(Index value) {
+    out_.rollup_days = read_duration(value, std::chrono::days{2}, kLongestRetention, document().rollups->days);
+  }
   void read_stop_grace(Index value) {
     out_.stop_grace = read_duration(value, Seconds{0}, kLongestGrace, document().stop_grace);
   }
@@ -216,7 +239,7 @@ class Interpreter : private Fields {
 };
 
 /// In the order in which they are read: the limits before the services that must keep them.
-const std::array<Key<Interpreter>, 13> Interpreter::kKeys{{
+const std::array<Key<Interpreter>, 14> Interpreter::kKeys{{
     {"local_database_path", &Interpreter::read_local_database_path},
     {"external_database_uri", &Interpreter::read_external_database_uri},
     {"external_database_uri_file", &Interpreter::read_external_database_uri_file},
@@ -227,6 +250,7 @@ const std::array<Key<Interpreter>, 13> Interpreter::kKeys{{
     {"local_retention", &Interpreter::read_local_retention},
     {"local_max_size", &Interpreter::read_local_max_size},
     {"remote_retention", &Interpreter::read_remote_retention},
+    {"rollups", &Interpreter::read_rollups},
     {"stop_grace", &Interpreter::read_stop_grace},
     {"dns_cache", &Interpreter::read_dns_cache},
     {"services", &Interpreter::read_services_list},
@@ -246,6 +270,11 @@ const std::array<Key<Interpreter>, 3> Interpreter::kWorkerKeys{{
     {"agent", &Interpreter::read_worker_agent},
     {"exporter", &Interpreter::read_worker_exporter},
     {"collector", &Interpreter::read_worker_collector},
+}};
+
+const std::array<Key<Interpreter>, 2> Interpreter::kRollupKeys{{
+    {"hours", &Interpreter::read_rollup_hours},
+    {"days", &Interpreter::read_rollup_days},
 }};
 
 }  // namespace

@@ -46,6 +46,7 @@ struct Interpretation {
   std::string local_database_path, external_database_uri, external_database_uri_file;
   std::uint32_t uri_file_position = 0;
   std::optional<std::chrono::seconds> keep_exported, local_retention, remote_retention, stop_grace;
+  std::optional<std::chrono::seconds> rollup_hours, rollup_days;
   std::optional<std::uint64_t> local_max_size;
   std::optional<bool> dns_cache;
   std::vector<Warning> warnings;

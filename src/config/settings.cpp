@@ -65,6 +65,9 @@ void fill(Interpretation& in, Settings& out) {
   out.exporter.remote_retention = in.remote_retention;
   out.collector.keep_exported = in.keep_exported.value_or(out.collector.keep_exported);
   out.collector.local_retention = in.local_retention.value_or(out.collector.local_retention);
+  for (auto* hours : {&out.collector.rollup_hours, &out.exporter.rollup_hours})
+    *hours = in.rollup_hours.value_or(*hours);
+  for (auto* days : {&out.collector.rollup_days, &out.exporter.rollup_days}) *days = in.rollup_days.value_or(*days);
   out.stop_grace = in.stop_grace.value_or(out.stop_grace);
   out.net.dns_cache = in.dns_cache.value_or(out.net.dns_cache);
   if (!in.external_database_uri.empty()) out.exporter.uri = in.external_database_uri;

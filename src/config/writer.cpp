@@ -250,6 +250,16 @@ void write_limits(const Document& document, Sink& sink) {
 }
 
 template <typename Sink>
+void write_rollups(const Document& document, Sink& sink) {
+  if (!document.rollups) return;
+  sink.key("rollups");
+  sink.begin_map();
+  write_measure("hours", document.rollups->hours, sink);
+  write_measure("days", document.rollups->days, sink);
+  sink.end_map();
+}
+
+template <typename Sink>
 std::string written(const Document& document, Sink sink) {
   const bool json = document.format == Format::kJson;
   sink.begin_map();
@@ -266,6 +276,7 @@ std::string written(const Document& document, Sink sink) {
   write_measure("local_retention", document.local_retention, sink);
   write_measure("local_max_size", document.local_max_size, sink);
   write_measure("remote_retention", document.remote_retention, sink);
+  write_rollups(document, sink);
   write_measure("stop_grace", document.stop_grace, sink);
   write_text("dns_cache", document.dns_cache, sink);
   if (json || !document.services.empty() || document.local_database_path.empty()) {  // never `{}`, which would be JSON

@@ -26,8 +26,9 @@ std::string everything(const Document& document) {
       boolean(document.worker_collector), text(document.keep_exported), text(document.local_retention),
       text(document.local_max_size), text(document.remote_retention), text(document.stop_grace));
   const auto hosts = document.limits.value_or(HostLimits{});
-  out += fmt::format("{} {} {}\n", text(document.dns_cache), hosts.concurrency.value_or(-1),
-                     hosts.rate_tenths.value_or(-1));
+  const auto ages = document.rollups.value_or(RollupAges{});
+  out += fmt::format("{} {} {} {} {} {}\n", text(document.dns_cache), hosts.concurrency.value_or(-1),
+                     hosts.rate_tenths.value_or(-1), document.rollups.has_value(), text(ages.hours), text(ages.days));
   for (const auto& service : document.services) {
     out += fmt::format("{} {} {} {} {} {} {} {} {}\n", text(service.name), text(service.url), service.method,
                        service.check_regex, text(service.regex), service.interval.count(), service.timeout.count(),
@@ -171,6 +172,9 @@ class Random {
     out.local_retention = maybe(one_of("60", "1m", "365d"));
     out.local_max_size = maybe(one_of("16 MiB", "10GiB", "1073741824"));
     out.remote_retention = maybe(one_of("1d", "86400"));
+    if (coin()) {
+      out.rollups = RollupAges{maybe(one_of("2d", "48h", variable("${KEEP}", "90d"))), maybe(one_of("90d", "36500d"))};
+    }
     out.stop_grace = maybe(one_of("0s", "5", "5m"));
     out.dns_cache = maybe(one_of("ttl", "off", variable("${X}", "ttl")));
     for (std::size_t i = below(6); i > 0; --i) out.services.push_back(service(i));

@@ -49,6 +49,10 @@ TEST_F(Load, FillsInEveryDefault) {
   EXPECT_EQ(settings.exporter.remote_retention, std::nullopt);
   EXPECT_EQ(settings.collector.keep_exported, 1h);
   EXPECT_EQ(settings.collector.local_retention, 720h);
+  EXPECT_EQ(settings.collector.rollup_hours, 24h * 90);
+  EXPECT_EQ(settings.exporter.rollup_hours, 24h * 90);
+  EXPECT_EQ(settings.collector.rollup_days, 24h * 3650);
+  EXPECT_EQ(settings.exporter.rollup_days, 24h * 3650);
   EXPECT_EQ(settings.storage.path, "/home/somebody/.monitoring/local-database.sqlite3");
   EXPECT_EQ(settings.storage.max_size, std::nullopt);
   EXPECT_TRUE(settings.net.dns_cache);
@@ -62,6 +66,7 @@ TEST_F(Load, CarriesEveryValue) {
   const auto settings = load_text(std::string("local_database_path: ~/x.sqlite3\nexternal_database_uri: ") + kUri +
                                   "\nworkers: {agent: false, exporter: off, collector: no}\nkeep_exported: 0\n"
                                   "local_retention: 2d\nlocal_max_size: 1 GiB\nremote_retention: 90d\nstop_grace: 0\n"
+                                  "rollups: {hours: 30d, days: 400d}\n"
                                   "dns_cache: off\nlimits: {per_host_concurrency: 3, per_host_rate: 0.5}\n"
                                   "services:\n  - {url: 'http://a.example/', interval_sec: 30}\n");
   EXPECT_FALSE(settings.agent.enabled);
@@ -71,6 +76,10 @@ TEST_F(Load, CarriesEveryValue) {
   EXPECT_EQ(settings.exporter.remote_retention, 2160h);
   EXPECT_EQ(settings.collector.keep_exported, 0s);
   EXPECT_EQ(settings.collector.local_retention, 48h);
+  EXPECT_EQ(settings.collector.rollup_hours, 24h * 30);
+  EXPECT_EQ(settings.exporter.rollup_hours, 24h * 30);
+  EXPECT_EQ(settings.collector.rollup_days, 24h * 400);
+  EXPECT_EQ(settings.exporter.rollup_days, 24h * 400);
   EXPECT_EQ(settings.storage.path, "/home/somebody/x.sqlite3");
   EXPECT_EQ(settings.storage.max_size, 1ULL << 30);
   EXPECT_FALSE(settings.net.dns_cache);
