@@ -99,10 +99,8 @@ common::SteadyTime PollingAgent::step() {
   ready_.clear();
   missed_.clear();
   const bool stalled = has_stood_still(moment);
-  if (stalled) {
-    rechecks_.clear();
-    ++stalls_;
-  }
+  late_turns_ += late(moment);
+  if (stalled) rechecks_.clear();
   if (polite_) admit(moment);  // what has waited until its service's next slot comes gives way to that
   expected_ = moment;
   schedule_->take_due(moment, stalled, ready_, missed_);
@@ -208,11 +206,12 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   Member& member = members_[slot.service];
   const auto& spec = spec_of(slot.service);
   const auto lateness = std::chrono::duration_cast<common::Micros>(*member.began - slot.due);
-  const auto stalls = stalls_;
+  const auto stood_still_before = stood_still(*member.began);
   auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
   const auto ended = now();
-  member.took = std::chrono::duration_cast<common::Micros>(ended - *member.began);
-  if (stood_still_since(stalls, ended)) excuse(seen);
+  const auto stood = stood_still(ended) - stood_still_before;
+  member.took = std::chrono::duration_cast<common::Micros>(ended - *member.began - stood);
+  excuse(seen, stood);
   leave_alone(slot.service, seen, ended);
   const Verdict verdict = common::verdict_of(seen.outcome);
   const bool again = followed(spec.recheck, 0, verdict) && member.history.is_news() && !stopping_ &&
@@ -227,14 +226,24 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   if (again) plan_next({slot.service, 1}, ended);
 }
 
-/// Whether the process has stood still since there were so many stalls, or does until this very turn.
-bool PollingAgent::stood_still_since(std::uint64_t stalls, common::SteadyTime now) const {
-  return stalls != stalls_ || (!stopping_ && has_stood_still(now));
+/// How long this turn has been due; nothing where it is no more than usual.
+common::SteadyTime::duration PollingAgent::late(common::SteadyTime now) const {
+  constexpr std::chrono::milliseconds kUsual{100};
+  const auto by = now - expected_;
+  return by > kUsual ? by : by.zero();
 }
 
-/// A check that took too long, or was given up by the server, while we stood still says nothing of its server.
-void PollingAgent::excuse(probe::Observation& seen) const {
-  if (!is_about_time(seen.outcome)) return;
+/// In all, since the start.
+common::SteadyTime::duration PollingAgent::stood_still(common::SteadyTime now) const {
+  return stopping_ ? late_turns_ : late_turns_ + late(now);
+}
+
+/// A check that took too long, or was given up by the server, while we stood still for much of it says nothing of its
+/// server.
+void PollingAgent::excuse(probe::Observation& seen, common::SteadyTime::duration stood_still) const {
+  constexpr std::chrono::milliseconds kLeast{500};
+  const auto much = std::clamp<common::SteadyTime::duration>(seen.total / 4, kLeast, kStall);
+  if (stood_still <= much || !is_about_time(seen.outcome)) return;
   seen.outcome = common::Outcome::kLocalResource;
   seen.reason = fmt::format("the monitor stood still during the check, which then seemed to fail: {}", seen.reason);
 }

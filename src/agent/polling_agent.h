@@ -77,8 +77,9 @@ class PollingAgent final : public Agent {
   void plan_next(const Recheck& next, common::SteadyTime ended);
   void cancel_rechecks(std::size_t count);
   void skip(const MissedSlots& missed);
-  bool stood_still_since(std::uint64_t stalls, common::SteadyTime now) const;
-  void excuse(probe::Observation& seen) const;
+  common::SteadyTime::duration late(common::SteadyTime now) const;
+  common::SteadyTime::duration stood_still(common::SteadyTime now) const;
+  void excuse(probe::Observation& seen, common::SteadyTime::duration stood_still) const;
   void leave_alone(std::size_t service, const probe::Observation& seen, common::SteadyTime ended);
   void count(std::optional<common::Verdict> before, common::Verdict after);
   const probe::Spec& spec_of(std::size_t service) const { return options_.services[service].spec(); }
@@ -109,10 +110,11 @@ class PollingAgent final : public Agent {
   bool stopping_ = false;
   bool exhausted_ = false;
   bool admitting_ = false;
+  common::SteadyTime::duration late_turns_{};  ///< by how much they came late, in all
   common::SteadyTime settled_at_{};  ///< from then on the first checks are over, which come closer than all others
   std::optional<common::SteadyTime> limited_at_;  ///< when limits last kept a slot from running, while that is so
   std::array<std::size_t, 4> by_verdict_{};       ///< services by their last slot's
-  std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0, stalls_ = 0;
+  std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0;
 };
 
 }  // namespace monitor::agent

@@ -51,10 +51,10 @@ asio::awaitable<void> PollingAgent::confirm(Recheck recheck) {
 asio::awaitable<void> PollingAgent::run_recheck(Recheck recheck) {
   Member& member = members_[recheck.service];
   const auto& spec = spec_of(recheck.service);
-  const auto stalls = stalls_;
+  const auto stood_still_before = stood_still(now());
   auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
   const auto ended = now();
-  if (stood_still_since(stalls, ended)) excuse(seen);
+  excuse(seen, stood_still(ended) - stood_still_before);
   leave_alone(recheck.service, seen, ended);
   const Verdict verdict = common::verdict_of(seen.outcome);
   const bool again = followed(spec.recheck, recheck.attempt, verdict) &&

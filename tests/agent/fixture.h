@@ -45,6 +45,7 @@ class HeldProber final : public probe::Prober {
     seen.outcome = outcome_of(url);
     seen.reason = common::verdict_of(seen.outcome) == common::Verdict::kUp ? "" : "it said so";
     seen.retry_after = retry_after;
+    seen.total = takes;
     if (broken) throw std::logic_error("a bug");
     begun.push_back(url);
     kept.push_back(keep);
@@ -63,6 +64,7 @@ class HeldProber final : public probe::Prober {
   std::map<std::string, common::Outcome> of;  ///< what differs from `outcome`
   std::deque<common::Outcome> next;           ///< these come before either
   std::optional<std::chrono::seconds> retry_after;
+  common::Micros takes{};  ///< what is said of each check, whatever the clock says
   std::vector<probe::Keep> kept;
   std::size_t most_at_once = 0;
   bool overlapped = false;  ///< two of one service ran at once

@@ -76,6 +76,36 @@ TEST_F(AgentTest, ACheckThatFailedWhileWeStoodStillSaysNothing) {
   EXPECT_EQ(agent_->health().unknown, 1U);
 }
 
+TEST_F(AgentTest, AShortStandstillExcusesAShortCheckAndNoLongOne) {
+  for (const auto& [takes, excused] : {std::pair{seconds{2}, true}, std::pair{seconds{10}, false}}) {
+    agent_.reset();
+    make(1, 100, seconds{300});
+    prober_.outcome = common::Outcome::kFirstByteTimeout;
+    prober_.takes = takes;
+    prober_.hold = true;
+    live_until([&] { return !prober_.gates.empty(); });
+    clock_.advance(milliseconds{2400});  // a turn is due after a second at the latest
+    agent_->step();
+    settle();
+    release_all();
+    EXPECT_EQ(agent_->health().unknown, excused ? 1U : 0U) << takes.count();
+    EXPECT_EQ(agent_->health().down, excused ? 0U : 1U) << takes.count();
+    prober_.hold = false;
+  }
+}
+
+TEST_F(AgentTest, TurnsThatAreALittleLateExcuseNothing) {
+  make(1, 100, seconds{300});
+  prober_.outcome = common::Outcome::kFirstByteTimeout;
+  prober_.takes = seconds{1};
+  prober_.hold = true;
+  live_until([&] { return !prober_.gates.empty(); });
+  for (int turn = 0; turn < 100; ++turn)
+    clock_.advance(std::chrono::ceil<common::Micros>(step() - clock_.boot()) + milliseconds{50});
+  release_all();
+  EXPECT_EQ(agent_->health().down, 1U);
+}
+
 TEST_F(AgentTest, WhatAServerSaidStandsThoughWeStoodStillMeanwhile) {
   make(1, 100, seconds{300});
   prober_.outcome = common::Outcome::kStatus;
