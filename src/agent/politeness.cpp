@@ -89,7 +89,7 @@ void Politeness::take(SteadyTime now, std::vector<Slot>& ready, std::vector<Miss
     const auto slot = remove(by_end_.begin()->second);
     // Where one was taken and still waits for a place among all checks, it is that place which is missing.
     const auto reason =
-        host_of(slot.service).pending ? storage::SkipReason::kPoolExhausted : storage::SkipReason::kRateLimited;
+        host_of(slot.service).queued > 0 ? storage::SkipReason::kPoolExhausted : storage::SkipReason::kRateLimited;
     given_up.push_back({slot.service, slot.due, slot.due, 1, reason});
     auto& passed_over = passed_over_[slot.service];
     if (passed_over < std::numeric_limits<std::uint16_t>::max()) ++passed_over;
@@ -102,7 +102,7 @@ void Politeness::take_turn(std::uint32_t number, std::vector<Slot>& ready) {
   Host& host = hosts_[number];
   ready.push_back(remove(std::get<2>(*host.waiting.begin())));
   ++host.running;
-  host.pending = spacing_ > Duration{0};
+  ++host.queued;
   arm(number);
 }
 
@@ -113,12 +113,12 @@ void Politeness::take_all(std::vector<Slot>& slots) {
 }
 
 void Politeness::start_spacing(Host& host, SteadyTime now) {
-  host.pending = false;
   if (spacing_ > Duration{0}) host.next = (now - host.next <= kCatchUp ? host.next : now) + spacing_;
 }
 
 void Politeness::began(std::size_t service, SteadyTime now) {
   passed_over_[service] = 0;
+  --host_of(service).queued;
   start_spacing(host_of(service), now);
   arm(host_of_[service]);
 }
@@ -130,7 +130,7 @@ void Politeness::ended(std::size_t service) {
 
 bool Politeness::admit_recheck(std::size_t service, SteadyTime now) {
   Host& host = host_of(service);
-  if (!host.waiting.empty() || is_full(host) || host.pending || host.next > now) return false;
+  if (!host.waiting.empty() || is_full(host) || is_pending(host) || host.next > now) return false;
   ++host.running;
   start_spacing(host, now);
   return true;
@@ -152,7 +152,7 @@ std::optional<SteadyTime> Politeness::next() const {
 void Politeness::arm(std::uint32_t number) {
   Host& host = hosts_[number];
   std::optional<SteadyTime> when;
-  if (!host.waiting.empty() && !is_full(host) && !host.pending) when = host.next;
+  if (!host.waiting.empty() && !is_full(host) && !is_pending(host)) when = host.next;
   if (when == host.armed) return;
   if (host.armed) free_.erase({*host.armed, number});
   if (when) free_.emplace(*when, number);

@@ -69,7 +69,7 @@ class Politeness {
     std::set<Rank> waiting{};
     std::size_t running = 0;
     common::SteadyTime next{};  ///< not before this may another begin
-    bool pending = false;       ///< one was taken and has not begun yet
+    std::size_t queued = 0;     ///< taken, and not begun yet
     std::optional<common::SteadyTime> armed{};
   };
   struct Held {
@@ -81,6 +81,8 @@ class Politeness {
   Slot remove(std::size_t service);
   void take_turn(std::uint32_t number, std::vector<Slot>& ready);
   void start_spacing(Host& host, common::SteadyTime now);
+  /// The one that was taken has to begin before it is known when the next may.
+  bool is_pending(const Host& host) const { return spacing_ > Duration{0} && host.queued > 0; }
   bool is_full(const Host& host) const { return most_ > 0 && host.running >= most_; }
   void arm(std::uint32_t number);
 

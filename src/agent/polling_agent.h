@@ -108,12 +108,12 @@ class PollingAgent final : public Agent {
   std::size_t running_ = 0;              ///< checks and re-checks that hold one of max_running_ places
   std::exception_ptr failure_;
   bool stopping_ = false;
-  bool exhausted_ = false;
   bool admitting_ = false;
   common::SteadyTime::duration late_turns_{};  ///< by how much they came late, in all
   common::SteadyTime settled_at_{};  ///< from then on the first checks are over, which come closer than all others
-  std::optional<common::SteadyTime> limited_at_;  ///< when limits last kept a slot from running, while that is so
-  std::array<std::size_t, 4> by_verdict_{};       ///< services by their last slot's
+  std::optional<common::SteadyTime> exhausted_at_;  ///< when a full pool last kept a slot from running, likewise
+  std::optional<common::SteadyTime> limited_at_;    ///< when limits last kept a slot from running, while that is so
+  std::array<std::size_t, 4> by_verdict_{};         ///< services by their last slot's
   std::uint64_t checks_ = 0, rechecked_ = 0, skipped_ = 0, steps_ = 0;
 };
 

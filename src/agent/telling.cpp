@@ -13,8 +13,10 @@ namespace log = common::log;
 
 namespace {
 
-/// So long must limits keep nothing from running before that is said.
-constexpr std::chrono::minutes kCalm{10};
+/// So long must nothing be kept from running before that is said: a pool, or a host's share, that is nearly enough runs
+/// short again and again.
+constexpr std::chrono::minutes kCalm{1};
+constexpr std::chrono::minutes kCalmLimits{10};
 
 /// Which limit to raise, and to what, so that the busiest host has room for so many checks a second and at once.
 std::string cure_of(const Limits& limits, double rate, std::size_t at_once) {
@@ -77,11 +79,11 @@ void PollingAgent::account_for_missed(common::SteadyTime now) {
     log::warning("The process stood still; {} slots that were due meanwhile were skipped, not run late.", suspended);
   }
   if (pool_exhausted) say_exhausted(now);
-  if (exhausted_ && waiting_.empty() && !pool_exhausted) {
-    exhausted_ = false;
+  if (exhausted_at_ && waiting_.empty() && now - *exhausted_at_ > kCalm) {
+    exhausted_at_.reset();
     log::warning("The pool of checks has room again.");
   }
-  if (limited_at_ && now - *limited_at_ > kCalm) {
+  if (limited_at_ && now - *limited_at_ > kCalmLimits) {
     limited_at_.reset();
     log::warning("The limits per host keep no slot from running any more.");
   }
@@ -104,7 +106,7 @@ std::vector<Load> PollingAgent::loads(common::SteadyTime now) const {
 }
 
 void PollingAgent::say_exhausted(common::SteadyTime now) {
-  if (std::exchange(exhausted_, true)) return;
+  if (std::exchange(exhausted_at_, now)) return;
   const auto needed = std::max(checks_needed(loads(now)), max_running_ + 1);
   const auto cure = needed <= kMostChecksAtOnce
                         ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n)",

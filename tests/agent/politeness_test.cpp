@@ -84,6 +84,24 @@ TEST(Politeness, ARestGivesNoRightToABurst) {
   EXPECT_THAT(gate.begin(later + milliseconds{200}), IsEmpty());
 }
 
+TEST(Politeness, WhereTheOneThatFillsAHostWaitsForAPlaceItIsThePlaceThatIsMissing) {
+  Gate gate({1, 0}, 3);
+  gate.hold(0, kStart);
+  gate.hold(1, kStart);
+  std::vector<Slot> ready;
+  std::vector<MissedSlots> given_up;
+  gate.polite.take(kStart, ready, given_up);
+  ASSERT_EQ(ready.size(), 1U);
+  gate.polite.take(kStart + seconds{1}, ready, given_up);
+  ASSERT_EQ(given_up.size(), 1U);
+  EXPECT_EQ(given_up[0].reason, SkipReason::kPoolExhausted);
+  gate.polite.began(0, kStart + seconds{2});
+  gate.hold(2, kStart + seconds{2});
+  gate.polite.take(kStart + seconds{3}, ready, given_up);
+  ASSERT_EQ(given_up.size(), 2U);
+  EXPECT_EQ(given_up[1].reason, SkipReason::kRateLimited);
+}
+
 TEST(Politeness, TheNextOneIsNotTakenBeforeTheLastHasBegun) {
   Gate gate({0, 1000}, 2);
   gate.hold(0, kStart);

@@ -20,13 +20,26 @@ TEST_F(AgentTest, OverloadIsSaidOnceWithTheNumberThatWouldCureIt) {
   EXPECT_THAT(lines, testing::HasSubstr("About 100 at once are needed: raise the limit of open files to 164"));
   EXPECT_EQ(lines.find("All 4 checks"), lines.rfind("All 4 checks")) << lines;
   prober_.hold = false;
-  const auto then = logged([&] {
-    for (int i = 0; i < 20; ++i) {
+  release_all();
+  EXPECT_THAT(logged([&] { live(seconds{50}); }), IsEmpty()) << "it may be short of room again soon";
+  EXPECT_THAT(logged([&] { live(seconds{20}); }), HasSubstr("The pool of checks has room again."));
+}
+
+TEST_F(AgentTest, APoolThatRunsShortAgainAndAgainIsSaidOnce) {
+  make(6, 4);
+  const auto lines = logged([&] {
+    for (int round = 0; round < 10; ++round) {
+      prober_.hold = true;
+      live(seconds{11});
+      prober_.hold = false;
       release_all();
-      live(seconds{1});
+      live(seconds{20});
     }
   });
-  EXPECT_THAT(then, testing::HasSubstr("The pool of checks has room again."));
+  EXPECT_GE(count(stored().skipped, storage::SkipReason::kPoolExhausted), 10);
+  EXPECT_THAT(lines, HasSubstr("All 4 checks"));
+  EXPECT_EQ(lines.find("All 4 checks"), lines.rfind("All 4 checks")) << lines;
+  EXPECT_THAT(lines, Not(HasSubstr("room again")));
 }
 
 TEST_F(AgentTest, LimitsThatKeepSlotsFromRunningAreSaidOnceWithWhatIsAskedFor) {
