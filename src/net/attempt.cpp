@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -45,23 +44,26 @@ std::optional<Failure> refuse_address(const ip::address& address, std::uint16_t 
                  fmt::format("there is no way to {}: it is {}", endpoint_text(address, port), what)};
 }
 
-int begin_connect(ip::tcp::socket& socket, const ip::tcp::endpoint& endpoint) {
+Begun begin_connect(const ip::tcp::endpoint& endpoint) {
   const int descriptor =
       ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-  if (descriptor < 0) return errno;
-  boost::system::error_code error;
-  socket.assign(endpoint.protocol(), descriptor, error);
-  if (error) {
-    ::close(descriptor);
-    return error.value();
+  if (descriptor < 0) return {-1, errno};
+  const auto attempt = [&] {
+    return ::connect(descriptor, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0 ? 0 : errno;
+  };
+  int result = attempt();
+  if (result == EINPROGRESS && endpoint.address().is_loopback()) {
+    // On this machine the answer is there before the call returns, though it does not say so: asking again does.
+    result = attempt();
+    if (result == EALREADY) result = EINPROGRESS;
   }
-  return ::connect(descriptor, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0 ? 0 : errno;
+  return {descriptor, result};
 }
 
-int connect_result(ip::tcp::socket& socket) {
+int connect_result(int descriptor) {
   int result = 0;
   socklen_t size = sizeof result;
-  return ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &result, &size) != 0 ? errno : result;
+  return ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &result, &size) != 0 ? errno : result;
 }
 
 Failure explain_connect(int error, const std::string& server) {

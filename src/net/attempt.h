@@ -20,11 +20,15 @@ std::string endpoint_text(const boost::asio::ip::address& address, std::uint16_t
 /// depends on its routes, and may blame us.
 std::optional<Failure> refuse_address(const boost::asio::ip::address& address, std::uint16_t port);
 
-/// Opens `socket` and begins. 0: connected; EINPROGRESS: wait until it can be written to, then ask connect_result();
-/// else the errno, with `socket` closed if it was opening it that failed.
-int begin_connect(boost::asio::ip::tcp::socket& socket, const boost::asio::ip::tcp::endpoint& endpoint);
+/// An attempt that has begun. `result` 0: connected; EINPROGRESS: wait until it can be written to, then ask
+/// connect_result(); else the errno.
+struct Begun {
+  int descriptor = -1;  ///< a non-blocking socket, the caller's to close; -1: there was none to be had
+  int result = 0;
+};
+Begun begin_connect(const boost::asio::ip::tcp::endpoint& endpoint);
 /// 0: connected; else the errno.
-int connect_result(boost::asio::ip::tcp::socket& socket);
+int connect_result(int descriptor);
 
 Failure explain_connect(int error, const std::string& server);
 Failure explain_no_answer(const std::string& server, common::SteadyTime began, common::SteadyTime until);

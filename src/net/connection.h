@@ -14,23 +14,23 @@
 #include "common/units.h"
 #include "net/failure.h"
 #include "net/hosts_file.h"
+#include "net/poller.h"
 #include "net/tls.h"
 
 namespace monitor::net {
 
 class Connection {
  public:
-  /// What a wait ended with. Cancellation is thrown (`operation_aborted`).
-  enum class Ready { kReady, kTimeout };
+  using Ready = Poller::Ready;
 
   explicit Connection(boost::asio::any_io_executor io);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// On the real steady clock: everything that waits, until the next call, ends then. SteadyTime::max(): never, and no
-  /// timer is kept. Not to be called while something waits.
-  void set_deadline(common::SteadyTime deadline);
+  /// On the real steady clock: everything that waits, until the next call, ends then. SteadyTime::max(): never.
+  /// Not to be called while something waits.
+  void set_deadline(common::SteadyTime deadline) { deadline_ = deadline; }
 
   /// Races the addresses (RFC 8305): IPv6 and IPv4 in turns, the resolver's order kept inside each. Fails when all have
   /// failed, with the failure that tells most of the server.
@@ -43,7 +43,7 @@ class Connection {
   /// One step without waiting; of TLS, if there was a handshake.
   Step read(std::span<char> into);
   Step write(std::string_view bytes);
-  /// Until the socket is ready for what `step` wants, or the deadline.
+  /// Until the socket is ready for what a step wants, or the deadline. Not to be believed: the next step tells.
   boost::asio::awaitable<Ready> wait(Step::Status wants);
   /// Until the socket can be read from or written to, or the deadline.
   boost::asio::awaitable<Ready> wait_either();
@@ -57,7 +57,7 @@ class Connection {
   void finish();
   /// Whether another exchange may begin: the server has neither closed nor sent anything that nobody asked for. TLS
   /// session tickets do not count.
-  bool usable() const;
+  bool usable();
 
   /// Who answered; nothing before connect() has succeeded.
   const std::optional<boost::asio::ip::address>& peer() const { return peer_; }
@@ -67,11 +67,10 @@ class Connection {
   const std::string& passed_over() const { return passed_over_; }
 
  private:
-  struct Core;
+  Step noted(Step step);
 
-  boost::asio::awaitable<std::optional<Failure>> connect_alone(boost::asio::ip::address address, std::uint16_t port);
-
-  std::shared_ptr<Core> core_;
+  boost::asio::any_io_executor io_;
+  Poller::Socket socket_;
   std::unique_ptr<TlsSession> tls_;
   std::optional<boost::asio::ip::address> peer_;
   SharedTlsFacts tls_facts_;

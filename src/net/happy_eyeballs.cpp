@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <deque>
 #include <memory>
+#include <unistd.h>
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -61,7 +62,7 @@ class Race : public std::enable_shared_from_this<Race> {
     next_at_ += delay_;  // not `now`: on a busy machine the lateness of each would add up to the last one's
     auto& attempt = attempts_.emplace_back(timer.get_executor(), addresses_[attempts_.size()], now);
     if (auto refusal = refuse_address(attempt.address, port_)) return fail(attempt, std::move(*refusal));
-    const int result = begin_connect(attempt.socket, tcp::endpoint(attempt.address, port_));
+    const int result = begin(attempt);
     exhausted_ = result != 0 && !attempt.socket.is_open();
     if (result != EINPROGRESS) return settle(attempt, result);
     ++pending_;
@@ -103,9 +104,20 @@ class Race : public std::enable_shared_from_this<Race> {
   /// Without a socket no other address can be tried either.
   bool more() const { return attempts_.size() < addresses_.size() && !exhausted_; }
 
+  int begin(Attempt& attempt) {
+    const tcp::endpoint endpoint(attempt.address, port_);
+    const auto begun = begin_connect(endpoint);
+    if (begun.descriptor < 0) return begun.result;
+    boost::system::error_code error;
+    attempt.socket.assign(endpoint.protocol(), begun.descriptor, error);
+    if (!error) return begun.result;
+    ::close(begun.descriptor);
+    return error.value();
+  }
+
   void hear(Attempt& attempt) {
     --pending_;
-    settle(attempt, connect_result(attempt.socket));
+    settle(attempt, connect_result(attempt.socket.native_handle()));
     timer.cancel();
   }
 

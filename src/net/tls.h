@@ -56,6 +56,8 @@ class TlsSession {
   Step handshake();
   Step read(std::span<char> into);
   Step write(std::string_view bytes);
+  /// Whether the last step took all that had come.
+  bool drained() const { return wire_.drained; }
   /// Whether the server has neither closed nor sent data. Takes in the tickets that came meanwhile (RFC 8446 §4.6.1).
   bool quiet();
   /// Says goodbye without waiting for the answer.

@@ -78,6 +78,31 @@ TEST_F(ConnectionPoolTest, TheOldestGoesWhenThereAreTooMany) {
   EXPECT_EQ(none.size(), 0U);
 }
 
+TEST_F(ConnectionPoolTest, TheOldestOfOneKeyGoesToo) {
+  ConnectionPool pool(io_.get_executor(), 2);
+  std::vector<const Connection*> made;
+  for (int i = 0; i < 3; ++i) {
+    auto connection = connected();
+    made.push_back(connection.get());
+    pool.put("a", std::move(connection));
+  }
+  EXPECT_EQ(pool.take("a").get(), made[2]);
+  EXPECT_EQ(pool.take("a").get(), made[1]);
+  EXPECT_EQ(pool.take("a"), nullptr);
+}
+
+TEST_F(ConnectionPoolTest, KeysThatAreNotUsedAgainAreForgotten) {
+  ConnectionPool pool(io_.get_executor(), 2);
+  for (int i = 0; i < 50; ++i) {
+    const auto key = std::to_string(i);
+    pool.put(key, connected());
+    EXPECT_NE(pool.take(key), nullptr);
+    EXPECT_LE(pool.keys(), 6U);
+  }
+  pool.put("a", connected());
+  EXPECT_NE(pool.take("a"), nullptr);
+}
+
 TEST_F(ConnectionPoolTest, AConnectionThatNobodyTakesIsClosedInTime) {
   ConnectionPool pool(io_.get_executor(), 10, milliseconds{50});
   pool.put("a", connected());
