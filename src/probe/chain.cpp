@@ -59,9 +59,15 @@ asio::awaitable<void> Chain::run() {
   if (failure) {
     fail(failure->outcome, std::move(failure->reason));
   } else {
-    co_await conclude();  // after the last time was taken: judging is not the server's
+    drop_refused_token();
+    // After the last time was taken: judging is not the server's.
+    if (needs_inspection()) {
+      co_await inspect_and_judge();
+    } else {
+      judge_response(nullptr);
+    }
   }
-  co_await keep_evidence();
+  if (wants_evidence()) co_await keep_evidence();
 }
 
 asio::awaitable<std::optional<Failure>> Chain::travel() {
@@ -89,7 +95,9 @@ asio::awaitable<std::optional<Failure>> Chain::authorize() {
 }
 
 asio::awaitable<std::optional<Failure>> Chain::ask() {
-  auto failure = co_await attempt(check_.spec().reuse);
+  begin_exchange(check_.spec().reuse);
+  auto failure = co_await exchange_->run();
+  take_down();
   if (!failure || !exchange_->stale()) co_return failure;
   if (!is_idempotent(request_.method)) {
     co_return Failure{Outcome::kConnectionClosed,
@@ -99,16 +107,16 @@ asio::awaitable<std::optional<Failure>> Chain::ask() {
   }
   note_hop();
   seen_.retried = true;
-  co_return co_await attempt(false);
+  begin_exchange(false);
+  failure = co_await exchange_->run();
+  take_down();
+  co_return failure;
 }
 
-asio::awaitable<std::optional<Failure>> Chain::attempt(bool take_idle) {
+void Chain::begin_exchange(bool take_idle) {
   exchange_.reset();
   errand_.emplace(errand(take_idle));
   exchange_.emplace(tools_, *errand_, deadline_);
-  auto failure = co_await exchange_->run();
-  take_down();
-  co_return failure;
 }
 
 Errand Chain::errand(bool take_idle) const {
@@ -215,11 +223,17 @@ void Chain::note_hop() {
   noted_ = true;
 }
 
-asio::awaitable<void> Chain::conclude() {
+void Chain::drop_refused_token() {
   constexpr int kUnauthorized = 401;
   if (*seen_.status == kUnauthorized && !token_.empty() && request_.original) check_.plan().tokens->drop(token_);
+}
+
+bool Chain::needs_inspection() const {
   const auto& expectations = *check_.expectations();
-  if (!expectations.needs_body() && expectations.headers().empty() && !is_coded()) co_return judge_response(nullptr);
+  return expectations.needs_body() || !expectations.headers().empty() || is_coded();
+}
+
+asio::awaitable<void> Chain::inspect_and_judge() {
   const auto inspected = co_await inspect_response(received());
   if (const auto* late = std::get_if<Matcher::GivenUp>(&inspected)) co_return give_up(*late);
   const auto* const findings = std::get_if<Findings>(&inspected);
@@ -288,12 +302,15 @@ void Chain::conceal_secrets(std::string& text) const {
   text = Redaction(hidden.get(), check_.expectations()->redact()).conceal(text);
 }
 
-asio::awaitable<void> Chain::keep_evidence() {
+bool Chain::wants_evidence() const {
   const auto verdict = common::verdict_of(seen_.outcome);
   const bool wanted = keep_ == Keep::kIfBad    ? verdict == Verdict::kDown || verdict == Verdict::kDegraded
                       : keep_ == Keep::kIfGood ? verdict == Verdict::kUp
                                                : false;
-  if (!wanted || !exchange_ || !exchange_->reader().started()) co_return;
+  return wanted && exchange_ && exchange_->reader().started();
+}
+
+asio::awaitable<void> Chain::keep_evidence() {
   auto head = exchange_->reader().header();
   auto body = excerpt();
   auto hidden = secrets();

@@ -44,7 +44,7 @@ class Chain {
   boost::asio::awaitable<MaybeFailure> travel();
   boost::asio::awaitable<MaybeFailure> authorize();
   boost::asio::awaitable<MaybeFailure> ask();
-  boost::asio::awaitable<MaybeFailure> attempt(bool take_idle);
+  void begin_exchange(bool take_idle);
   MaybeFailure turn();
   void write_hop(Redirect next);
   Errand errand(bool take_idle) const;
@@ -52,7 +52,9 @@ class Chain {
 
   void take_down();
   void note_hop();
-  boost::asio::awaitable<void> conclude();
+  void drop_refused_token();
+  bool needs_inspection() const;
+  boost::asio::awaitable<void> inspect_and_judge();
   boost::asio::awaitable<std::variant<Findings, Matcher::GivenUp>> inspect_response(Received what);
   void give_up(const Matcher::GivenUp& inspection);
   bool is_coded() const;
@@ -60,6 +62,7 @@ class Chain {
   void judge_response(const Findings* findings);
   SharedSecrets secrets() const;
   void conceal_secrets(std::string& text) const;
+  bool wants_evidence() const;
   boost::asio::awaitable<void> keep_evidence();
   std::string excerpt() const;
   void fail(common::Outcome outcome, std::string reason);

@@ -1,7 +1,5 @@
 #include "probe/exchange.h"
 
-#include <array>
-
 #include <fmt/format.h>
 
 #include "common/error.h"
@@ -23,13 +21,20 @@ Exchange::Exchange(const Tools& tools, const Errand& errand, common::SteadyTime 
       lap_began_(tools.clock.steady()),
       phase_began_(steady_clock::now()),
       deadline_(deadline),
-      reader_(errand.wanted) {}
+      reader_(errand.wanted),
+      unsent_{errand.head, errand.body} {}
 
 asio::awaitable<std::optional<Failure>> Exchange::run() {
   if (!take_idle()) {
-    if (auto failure = co_await open()) co_return failure;
+    if (auto failure = co_await connect()) co_return failure;
+    if (errand_.route.proxy || errand_.url.tls) {
+      if (auto failure = co_await set_up()) co_return failure;
+    }
   }
-  if (auto failure = co_await send()) co_return failure;
+  phase_began_ = steady_clock::now();
+  if (!send_now()) {
+    if (auto failure = co_await send_rest()) co_return failure;
+  }
   co_return co_await receive();
 }
 
@@ -44,16 +49,49 @@ bool Exchange::take_idle() {
   return true;
 }
 
-asio::awaitable<std::optional<Failure>> Exchange::open() {
+asio::awaitable<std::optional<Failure>> Exchange::connect() {
   connection_ = std::make_unique<Connection>(tools_.io);
   connection_->set_deadline(deadline_);
-  const auto& proxy = errand_.route.proxy;
-  if (auto failure = co_await connect()) {
-    if (proxy) co_return explain_proxy(std::move(*failure));
-    co_return failure;
+  const auto& route = errand_.route;
+  const Place* const place = route.proxy                         ? &route.proxy->place
+                             : errand_.original && route.instead ? &*route.instead
+                                                                 : nullptr;
+  const auto& host = place ? place->host : errand_.url.host;
+  const auto& literal = place ? place->literal : errand_.literal;
+  auto answer = at_hand(host, literal);
+  if (!answer) answer = co_await route.resolver->resolve(host, deadline_, route.family);
+  if (!literal) trace_.phases.dns = lap();
+  trace_.dns_cached = answer->cached;
+  std::optional<Failure> failure;
+  if (answer->addresses) {
+    failure = co_await connection_->connect(std::move(answer->addresses), place ? place->port : errand_.url.port);
+    trace_.phases.connect = lap();
+  } else {
+    failure = std::move(answer->failure);
   }
+  if (failure) co_return route.proxy ? explain_proxy(std::move(*failure)) : std::move(*failure);
+  trace_.remote_address = connection_->peer()->to_string();
+  trace_.passed_over = connection_->passed_over();
   if (errand_.url.tls || !errand_.body.empty()) connection_->send_at_once();  // more than one write
-  if (proxy) {
+  co_return std::nullopt;
+}
+
+/// What is known of the host without asking a name server.
+std::optional<net::Resolved> Exchange::at_hand(const std::string& host, const net::SharedAddresses& literal) const {
+  const auto family = errand_.route.family;
+  if (!literal) return errand_.route.resolver->known(host, family);
+  const bool wanted =
+      family == net::AddressFamily::kAny || literal->front().is_v6() == (family == net::AddressFamily::kIpv6);
+  if (wanted) return net::Resolved{literal, false, {}};
+  return net::Resolved{
+      nullptr,
+      false,
+      {Outcome::kUnreachable, fmt::format("{} is not an address of the family that is asked for", host)}};
+}
+
+/// What a connection needs before the request, beside being there.
+asio::awaitable<std::optional<Failure>> Exchange::set_up() {
+  if (const auto& proxy = errand_.route.proxy) {
     auto failure = co_await open_tunnel(*connection_, *proxy, errand_.url, tools_.scratch);
     tunnel_ = lap();
     if (failure) {
@@ -65,40 +103,6 @@ asio::awaitable<std::optional<Failure>> Exchange::open() {
   co_return std::nullopt;
 }
 
-asio::awaitable<std::optional<Failure>> Exchange::connect() {
-  const auto& route = errand_.route;
-  const Place* const place = route.proxy                         ? &route.proxy->place
-                             : errand_.original && route.instead ? &*route.instead
-                                                                 : nullptr;
-  const auto& host = place ? place->host : errand_.url.host;
-  auto answer = co_await resolve(host, place ? place->literal : errand_.literal);
-  if (!answer.addresses) co_return std::move(answer.failure);
-  auto failure = co_await connection_->connect(std::move(answer.addresses), place ? place->port : errand_.url.port);
-  trace_.phases.connect = lap();
-  if (failure) co_return failure;
-  trace_.remote_address = connection_->peer()->to_string();
-  trace_.passed_over = connection_->passed_over();
-  co_return std::nullopt;
-}
-
-asio::awaitable<net::Resolved> Exchange::resolve(const std::string& host, const net::SharedAddresses& literal) {
-  const auto family = errand_.route.family;
-  if (literal) {
-    const bool wanted =
-        family == net::AddressFamily::kAny || literal->front().is_v6() == (family == net::AddressFamily::kIpv6);
-    if (wanted) co_return net::Resolved{literal, false, {}};
-    co_return net::Resolved{
-        nullptr,
-        false,
-        {Outcome::kUnreachable, fmt::format("{} is not an address of the family that is asked for", host)}};
-  }
-  auto known = errand_.route.resolver->known(host, family);
-  auto answer = known ? std::move(*known) : co_await errand_.route.resolver->resolve(host, deadline_, family);
-  trace_.phases.dns = lap();
-  trace_.dns_cached = answer.cached;
-  co_return answer;
-}
-
 asio::awaitable<std::optional<Failure>> Exchange::secure() {
   const auto endpoint = errand_.url.endpoint();
   const net::TlsTarget target{errand_.url.host, errand_.url.literal, endpoint};
@@ -108,28 +112,34 @@ asio::awaitable<std::optional<Failure>> Exchange::secure() {
   co_return failure;
 }
 
-/// Ends early, without a failure, when the server has answered or gone: what it said may explain it (RFC 9112 §9.3).
-asio::awaitable<std::optional<Failure>> Exchange::send() {
-  phase_began_ = steady_clock::now();
-  std::array<std::string_view, 2> parts{errand_.head, errand_.body};
-  for (auto& rest : parts) {
+/// As far as it goes without waiting. False: there is more to send.
+bool Exchange::send_now() {
+  for (auto& rest : unsent_) {
     while (!rest.empty()) {
       const auto step = connection_->write(rest);
-      if (step.status == Status::kDone) {
-        rest.remove_prefix(step.bytes);
-        continue;
-      }
       if (step.status == Status::kEnd || step.status == Status::kFailed) {
         stop_ = step;
-        co_return std::nullopt;
+        return true;
       }
-      const auto ready = step.status == Status::kWantRead ? co_await connection_->wait(step.status)
-                                                          : co_await connection_->wait_either();
-      if (ready == Connection::Ready::kTimeout) co_return explain_timeout();
-      if (!read_early()) co_return std::nullopt;
+      if (step.status != Status::kDone) {
+        wants_ = step.status;
+        return false;
+      }
+      rest.remove_prefix(step.bytes);
     }
   }
   sent_ = true;
+  return true;
+}
+
+/// Ends early, without a failure, when the server has answered or gone: what it said may explain it (RFC 9112 §9.3).
+asio::awaitable<std::optional<Failure>> Exchange::send_rest() {
+  do {
+    const auto ready =
+        wants_ == Status::kWantRead ? co_await connection_->wait(wants_) : co_await connection_->wait_either();
+    if (ready == Connection::Ready::kTimeout) co_return explain_timeout();
+    if (!read_early()) co_return std::nullopt;
+  } while (!send_now());
   co_return std::nullopt;
 }
 

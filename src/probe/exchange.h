@@ -1,6 +1,7 @@
 // One request and its response over one connection, phase by phase, within a deadline. io thread only.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -73,11 +74,12 @@ class Exchange {
   using MaybeFailure = std::optional<net::Failure>;
 
   bool take_idle();
-  boost::asio::awaitable<MaybeFailure> open();
-  boost::asio::awaitable<net::Resolved> resolve(const std::string& host, const net::SharedAddresses& literal);
   boost::asio::awaitable<MaybeFailure> connect();
+  std::optional<net::Resolved> at_hand(const std::string& host, const net::SharedAddresses& literal) const;
+  boost::asio::awaitable<MaybeFailure> set_up();
   boost::asio::awaitable<MaybeFailure> secure();
-  boost::asio::awaitable<MaybeFailure> send();
+  bool send_now();
+  boost::asio::awaitable<MaybeFailure> send_rest();
   boost::asio::awaitable<MaybeFailure> receive();
   bool read_early();
   void take_bytes(std::size_t count);
@@ -101,6 +103,8 @@ class Exchange {
   common::Micros tunnel_{};  ///< how long the proxy took to open it: part of first_byte
   std::unique_ptr<net::Connection> connection_;
   ResponseReader reader_;
+  std::array<std::string_view, 2> unsent_;
+  net::Step::Status wants_{};  ///< what the rest of the request waits for
   ResponseReader::State state_ = ResponseReader::State::kMore;
   std::optional<net::Step> stop_;  ///< what ended the connection before the request was sent
   bool sent_ = false;
