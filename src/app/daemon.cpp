@@ -1,5 +1,6 @@
 #include "app/daemon.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -116,7 +117,9 @@ void Daemon::build() {
   store_ = storage::Store::open(io_.get_executor(), settings_.storage, clock_);
   if (settings_.agent.enabled) {
     log::info("At most {} checks run at once (limit of open files: {}).", at_once, open_files);
-    prober_ = probe::Prober::create(io_.get_executor(), clock_, settings_.net);
+    auto net = settings_.net;
+    net.max_idle = std::max(net.max_idle, idle_connections(reusing(settings_), open_files));
+    prober_ = probe::Prober::create(io_.get_executor(), clock_, net);
     agent_ = agent::Agent::create(io_.get_executor(), settings_.agent, at_once, *prober_, *store_, clock_);
   }
   if (exporting_ && settings_.exporter.enabled) {

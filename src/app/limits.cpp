@@ -34,6 +34,11 @@ std::size_t checks_at_once(std::size_t open_files) {
   return std::min(open_files - kReservedFiles, kMostChecksAtOnce);
 }
 
+std::size_t idle_connections(std::size_t reusing, std::size_t open_files) {
+  constexpr std::size_t kShare = 4;
+  return std::min({reusing, open_files / kShare, kMostChecksAtOnce});
+}
+
 void ignore_fatal_io_signals() {
   struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;

@@ -172,11 +172,15 @@ Volume remote_volume(const config::Settings& settings) {
   return volume(rate, kRemoteRowBytes, settings.exporter.remote_retention, std::nullopt);
 }
 
+std::size_t reusing(const config::Settings& settings) {
+  const auto reuses = [](const auto& service) { return service.spec().reuse; };
+  return static_cast<std::size_t>(std::ranges::count_if(settings.agent.services, reuses));
+}
+
 Plan plan_of(const config::Settings& settings, std::size_t open_files) {
   const auto& services = settings.agent.services;
   const auto typical = busy(settings, [](const auto&) { return kTypicalCheck; });
   const auto worst = busy(settings, [](const auto& service) { return service.timeout; });
-  const auto reusing = std::ranges::count_if(services, [](const auto& service) { return service.spec().reuse; });
   const double empty = kProgramBytes + kServiceBytes * static_cast<double>(services.size());
 
   Plan plan;
@@ -186,7 +190,7 @@ Plan plan_of(const config::Settings& settings, std::size_t open_files) {
   plan.at_once_typical = at_least(typical.checks);
   plan.at_once_worst = at_least(worst.checks);
   plan.at_once_possible = checks_at_once(open_files);
-  plan.idle_connections = std::min(static_cast<std::size_t>(reusing), settings.net.max_idle);
+  plan.idle_connections = idle_connections(reusing(settings), open_files);
   plan.open_files = open_files;
   plan.memory_typical = whole(empty + typical.bytes);
   const double possible = std::min(1.0, static_cast<double>(plan.at_once_possible) / std::max(1.0, worst.checks));

@@ -47,6 +47,9 @@ inline constexpr std::chrono::milliseconds kTypicalCheck{100};
 /// What a host gets beyond this is warned of.
 inline constexpr double kManyChecksASecond = 10;
 
+/// How many services use their connections again.
+std::size_t reusing(const config::Settings& settings);
+
 Volume local_volume(const config::Settings& settings);
 Volume remote_volume(const config::Settings& settings);
 
