@@ -23,7 +23,8 @@ class Progress {
  public:
   explicit Progress(std::chrono::seconds limit) : limit_(limit) {}
 
-  /// The workers that have not moved for longer than the limit and are not excused.
+  /// The workers that have not moved for longer than the limit and are not excused. Time in which nobody looked, more
+  /// than half the limit at once, is nobody's fault: the whole process stood still.
   std::vector<std::string> stalled(common::SteadyTime now, const std::vector<Pulse>& pulses);
 
  private:
@@ -33,6 +34,7 @@ class Progress {
   };
   std::chrono::seconds limit_;
   std::map<std::string, Seen> seen_;
+  common::SteadyTime looked_;
 };
 
 }  // namespace monitor::app

@@ -26,9 +26,20 @@ TEST(Progress, AnUndeclaredStallIsNamedOnceTheLimitHasPassedAndForgottenWhenItMo
     return progress.stalled(kStart + seconds{second}, {{"agent", agent, false}, {"store", store, false}});
   };
   EXPECT_THAT(look(0, 1, 1), IsEmpty());
+  EXPECT_THAT(look(5, 1, 2), IsEmpty());
   EXPECT_THAT(look(10, 1, 2), IsEmpty());
   EXPECT_THAT(look(11, 1, 3), ElementsAre("agent"));
   EXPECT_THAT(look(12, 2, 4), IsEmpty());
+}
+
+TEST(Progress, NobodyIsStalledBecauseTheWholeProcessStoodStill) {
+  Progress progress(seconds{10});
+  const auto look = [&](int second) { return progress.stalled(kStart + seconds{second}, {{"agent", 1, false}}); };
+  EXPECT_THAT(look(0), IsEmpty());
+  EXPECT_THAT(look(4), IsEmpty());
+  EXPECT_THAT(look(64), IsEmpty());
+  EXPECT_THAT(look(69), IsEmpty());
+  EXPECT_THAT(look(71), ElementsAre("agent")) << "what came before counts, and what comes after";
 }
 
 TEST(Progress, ADeclaredStateExcusesAndTheClockStartsAnewAfterIt) {
@@ -36,6 +47,7 @@ TEST(Progress, ADeclaredStateExcusesAndTheClockStartsAnewAfterIt) {
   EXPECT_THAT(progress.stalled(kStart, {{"exporter", 1, true}}), IsEmpty());
   EXPECT_THAT(progress.stalled(kStart + seconds{100}, {{"exporter", 1, true}}), IsEmpty());
   EXPECT_THAT(progress.stalled(kStart + seconds{105}, {{"exporter", 1, false}}), IsEmpty());
+  EXPECT_THAT(progress.stalled(kStart + seconds{110}, {{"exporter", 1, false}}), IsEmpty());
   EXPECT_THAT(progress.stalled(kStart + seconds{111}, {{"exporter", 1, false}}), ElementsAre("exporter"));
 }
 
