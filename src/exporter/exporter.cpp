@@ -58,7 +58,7 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   awaitable<void> maintain() {
-    begin_maintenance();
+    begin_maintenance(true);
     co_await maintaining_.ended_by(common::SteadyTime::max());
   }
 
@@ -71,7 +71,7 @@ class Core : public std::enable_shared_from_this<Core> {
         co_await async::sleep_for(backoff_.next());
       } else {
         batching_.taken(false, clock_.steady());
-        if (maintenance_.due() && !maintaining_.running()) begin_maintenance();
+        if (maintenance_.due() && !maintaining_.running()) begin_maintenance(false);
         co_await wait_for_work();
       }
       if (progress != Progress::kUnavailable) backoff_.reset();
@@ -120,8 +120,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void begin_step() {
     if (!shipping_.running()) shipping_.start(shared_from_this(), one_step());
   }
-  void begin_maintenance() {
-    if (!maintaining_.running()) maintaining_.start(shared_from_this(), maintenance_.pass());
+  void begin_maintenance(bool everything) {
+    if (!maintaining_.running()) maintaining_.start(shared_from_this(), maintenance_.pass(everything));
   }
 
   awaitable<void> wait_for_work() {

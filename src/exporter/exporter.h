@@ -56,8 +56,9 @@ class Exporter {
   virtual boost::asio::awaitable<void> run() = 0;
   /// There is something new to export.
   virtual void wake() = 0;
-  /// One pass of maintenance, which run() makes every hour: partitions for the days ahead, and one partition dropped
-  /// that is older than the remote retention. Throws nothing but cancellation.
+  /// One pass of maintenance: partitions for the days ahead, one partition dropped that is older than the remote
+  /// retention, and roll-ups of the hours that have settled. run() looks after partitions every hour and after roll-ups
+  /// every minute. Throws nothing but cancellation.
   virtual boost::asio::awaitable<void> maintain() = 0;
   /// One last attempt to send what is committed, within `limit`; it returns in time, even where a call hangs.
   virtual boost::asio::awaitable<void> flush(std::chrono::milliseconds limit) = 0;

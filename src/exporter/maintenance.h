@@ -1,7 +1,7 @@
-// Partitions ahead of time, and those that have grown too old, on a connection of its own. io thread only.
+// Partitions ahead of time, those that have grown too old, and the roll-ups, on a connection of its own. io thread
+// only.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
@@ -17,19 +17,30 @@ class Maintenance {
   Maintenance(boost::asio::any_io_executor io, const Options& options, const Limits& limits, const async::Clock& clock);
 
   bool due() const { return clock_.steady() >= next_; }
-  /// One pass. Catches what goes wrong: the next pass tries again, and exporting does not depend on it.
-  boost::asio::awaitable<void> pass();
+  /// One pass: roll-ups for a while, and partitions when they are due, or `everything`. Catches what goes wrong: the
+  /// next pass tries again, and exporting does not depend on it.
+  boost::asio::awaitable<void> pass(bool everything);
   void close();
 
  private:
-  /// How long until the next pass.
-  boost::asio::awaitable<std::chrono::minutes> try_pass();
+  /// Why a part of the work failed; an empty text says it did not.
+  struct Failure {
+    std::string text;
+    std::string sqlstate;
+  };
 
-  std::optional<std::chrono::seconds> retention_;
+  boost::asio::awaitable<Failure> failure_of(boost::asio::awaitable<void> work);
+  boost::asio::awaitable<void> make_partitions();
+  boost::asio::awaitable<void> roll_up();
+  boost::asio::awaitable<void> drop_partition();
+
+  Options options_;
   const async::Clock& clock_;
   Link link_;
   common::SteadyTime next_;
-  bool failing_ = false;
+  common::SteadyTime next_partitions_;
+  bool partitions_failing_ = false;
+  bool rollups_failing_ = false;
   bool closed_ = false;
 };
 

@@ -6,6 +6,7 @@
 
 #include "common/outcome.h"
 #include "exporter/array_literal.h"
+#include "exporter/rollup.h"
 #include "exporter/schema_sql.h"
 
 namespace monitor::exporter {
@@ -16,12 +17,6 @@ constexpr std::int64_t kAdvisoryLock = 0x6d6f6e69746f72;  // "monitor"
 constexpr std::string_view kPrefix = "monitoring_results_";
 /// DETACH takes the table's strongest lock: it waits behind every open SELECT, and every insert waits behind it.
 constexpr std::chrono::milliseconds kDetachWait{200};
-
-std::int64_t number(const std::optional<std::string>& text) {
-  std::int64_t value = 0;
-  if (text) std::from_chars(text->data(), text->data() + text->size(), value);
-  return value;
-}
 
 void take_lock(Transaction& transaction) {
   transaction.run(fmt::format("SELECT pg_advisory_xact_lock({})", kAdvisoryLock));
@@ -55,11 +50,11 @@ State read_state(Transaction& transaction) {
   State state;
   state.view = transaction.run(kViewSql, {std::string(kViewComment)}).at(0).at(0).value_or("");
   const std::string complete = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2";
-  state.view_complete = number(transaction.run(complete, {state.view, std::string(kNewestColumn)}).at(0).at(0)) != 0;
-  state.tables = number(transaction.run(kMissingSql).at(0).at(0)) == 0;
-  if (number(transaction.run("SELECT count(to_regclass('monitoring_schema'))").at(0).at(0)) != 0) {
+  state.view_complete = number_in(transaction.run(complete, {state.view, std::string(kNewestColumn)}).at(0).at(0)) != 0;
+  state.tables = number_in(transaction.run(kMissingSql).at(0).at(0)) == 0;
+  if (number_in(transaction.run("SELECT count(to_regclass('monitoring_schema'))").at(0).at(0)) != 0) {
     const auto rows = transaction.run("SELECT coalesce(max(version), 0) FROM monitoring_schema");
-    state.version = static_cast<int>(number(rows.at(0).at(0)));
+    state.version = static_cast<int>(number_in(rows.at(0).at(0)));
   }
   return state;
 }
@@ -91,16 +86,32 @@ std::optional<std::chrono::sys_days> day_of_name(std::string_view name) {
   return std::chrono::sys_days(date);
 }
 
-std::set<std::chrono::sys_days> partitions(Transaction& transaction) {
+struct Partitions {
   std::set<std::chrono::sys_days> days;
+  bool others = false;
+};
+
+Partitions partitions(Transaction& transaction) {
+  Partitions found;
   for (const auto& row : transaction.run("SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
                                          "WHERE i.inhparent = to_regclass('monitoring_results')")) {
-    if (const auto day = day_of_name(row.at(0).value_or(""))) days.insert(*day);
+    const auto day = day_of_name(row.at(0).value_or(""));
+    if (day) {
+      found.days.insert(*day);
+    } else {
+      found.others = true;
+    }
   }
-  return days;
+  return found;
 }
 
 }  // namespace
+
+std::int64_t number_in(const std::optional<std::string>& text) {
+  std::int64_t value = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), value);
+  return value;
+}
 
 SchemaReport ensure_schema(Session& session) {
   SchemaReport report;
@@ -127,7 +138,7 @@ bool ensure_outcomes(Transaction& transaction, bool rewrite) {
   ArrayLiteral codes;
   for (const auto& info : common::kOutcomes) codes.add(std::int64_t{static_cast<std::uint8_t>(info.outcome)});
   const std::string count = "SELECT count(*) FROM monitoring_outcomes WHERE code = ANY ($1::smallint[])";
-  const auto known = number(transaction.run(count, {codes.close()}).at(0).at(0));
+  const auto known = number_in(transaction.run(count, {codes.close()}).at(0).at(0));
   if (!rewrite && known == static_cast<std::int64_t>(common::kOutcomes.size())) return false;
   const std::string insert = fmt::format("INSERT INTO monitoring_outcomes VALUES ($1::smallint, $2, $3, $4) {}",
                                          rewrite ? "ON CONFLICT (code) DO UPDATE SET outcome = excluded.outcome, "
@@ -142,7 +153,7 @@ bool ensure_outcomes(Transaction& transaction, bool rewrite) {
 
 common::WallTime server_now(Transaction& transaction) {
   const auto rows = transaction.run("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
-  return common::from_unix_micros(number(rows.at(0).at(0)));
+  return common::from_unix_micros(number_in(rows.at(0).at(0)));
 }
 
 bool in_window(common::WallTime moment, common::WallTime server_now) {
@@ -152,7 +163,13 @@ bool in_window(common::WallTime moment, common::WallTime server_now) {
 }
 
 std::set<std::chrono::sys_days> partitions(Session& session) {
-  return partitions(*session.begin());
+  return partitions(*session.begin()).days;
+}
+
+std::optional<std::set<std::chrono::sys_days>> own_partitions(Transaction& transaction) {
+  auto found = partitions(transaction);
+  if (found.others) return std::nullopt;
+  return std::move(found.days);
 }
 
 // CREATE … PARTITION OF would take the table's strongest lock, and so wait behind every open SELECT, with every insert
@@ -160,28 +177,36 @@ std::set<std::chrono::sys_days> partitions(Session& session) {
 void ensure_partition(Session& session, std::chrono::sys_days day) {
   const auto transaction = session.begin();
   take_lock(*transaction);
-  if (partitions(*transaction).contains(day)) return;
+  if (partitions(*transaction).days.contains(day)) return;
   const auto name = std::string(kPrefix) + name_of_day(day);
   transaction->run(
       fmt::format("CREATE TABLE IF NOT EXISTS {0} (LIKE monitoring_results INCLUDING ALL);"
                   "ALTER TABLE monitoring_results ATTACH PARTITION {0} FOR VALUES FROM ('{1}') TO ('{2}')",
                   name, name_of_day(day, "-"), name_of_day(day + std::chrono::days{1}, "-")));
+  transaction->run(
+      fmt::format("UPDATE monitoring_rolled SET sealed = true WHERE hour >= '{}' AND hour < '{}' "
+                  "AND first_seq IS NOT NULL AND NOT sealed",
+                  name_of_day(day, "-"), name_of_day(day + std::chrono::days{1}, "-")));
   transaction->commit();
 }
 
-std::optional<std::chrono::sys_days> drop_expired(Session& session, std::chrono::seconds retention) {
+// The marks are looked at again when nobody writes to the table any more: a batch that came in between has one.
+Dropped drop_expired(Session& session, std::chrono::seconds retention) {
   const auto transaction = session.begin();
   take_lock(*transaction);
-  const auto days = partitions(*transaction);
-  if (days.empty()) return std::nullopt;
+  const auto days = partitions(*transaction).days;
+  if (days.empty()) return {};
   const auto oldest = *days.begin();
-  if (oldest + std::chrono::days{1} > server_now(*transaction) - retention) return std::nullopt;
+  const Hours end = oldest + std::chrono::days{1};
+  if (end > server_now(*transaction) - retention) return {};
+  if (!take_rollup_lock(*transaction) || !seal(*transaction, end)) return {Dropping::kWaiting, oldest};
   const auto name = std::string(kPrefix) + name_of_day(oldest);
-  transaction->run(
-      fmt::format("SET LOCAL lock_timeout = {1}; ALTER TABLE monitoring_results DETACH PARTITION {0}; DROP TABLE {0}",
-                  name, kDetachWait.count()));
+  transaction->run(fmt::format("SET LOCAL lock_timeout = {1}; ALTER TABLE monitoring_results DETACH PARTITION {0}",
+                               name, kDetachWait.count()));
+  if (is_touched(*transaction, end)) return {Dropping::kWaiting, oldest};
+  transaction->run(fmt::format("DROP TABLE {0}", name));
   transaction->commit();
-  return oldest;
+  return {Dropping::kDropped, oldest};
 }
 
 }  // namespace monitor::exporter

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -46,10 +47,25 @@ bool in_window(common::WallTime moment, common::WallTime server_now);
 
 /// The days that have a partition of the name we give them.
 std::set<std::chrono::sys_days> partitions(Session& session);
-/// Makes and attaches the partition of `day` unless it is there. Waits for no reader of the table.
+/// Nothing where there are others too: which days they hold, nobody knows.
+std::optional<std::set<std::chrono::sys_days>> own_partitions(Transaction& transaction);
+/// Makes and attaches the partition of `day` unless it is there. Waits for no reader of the table. Results that were
+/// there before and are no more stay in the roll-ups.
 void ensure_partition(Session& session, std::chrono::sys_days day);
+enum class Dropping {
+  kNothing,  ///< none is old enough
+  kWaiting,  ///< one is, but its results are not rolled up yet, or somebody rolls up just now
+  kDropped
+};
+struct Dropped {
+  Dropping state = Dropping::kNothing;
+  std::chrono::sys_days day;  ///< that was dropped
+};
 /// Detaches and drops the oldest partition of which every row is older than `retention` by the server's clock, if there
-/// is one: its day. Throws Refused with 55P03 when somebody reads or writes the table for so long that it gives up.
-std::optional<std::chrono::sys_days> drop_expired(Session& session, std::chrono::seconds retention);
+/// is one. Throws Refused with 55P03 when somebody reads or writes the table for so long that it gives up.
+Dropped drop_expired(Session& session, std::chrono::seconds retention);
+
+/// Of a whole number's text; null is 0.
+std::int64_t number_in(const std::optional<std::string>& text);
 
 }  // namespace monitor::exporter

@@ -330,6 +330,7 @@ TEST_F(ExporterTest, ExpiredPartitionsAreDroppedOneAPass) {
   for (const int days : {40, 30, 10, 0}) append(result(id, std::chrono::days{days}));
   commit();
   ASSERT_EQ(drain(), Progress::kIdle);
+  settle();
   for (const char* left : {"3", "2", "2"}) {
     test::run(io_, exporter().maintain());
     EXPECT_EQ(count_results(), left);

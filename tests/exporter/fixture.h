@@ -128,6 +128,8 @@ class ExporterTest : public testing::Test {
     for (int i = 0; i < count; ++i) append(result(id));
     commit();
   }
+  /// As if the last rows had arrived long enough ago for the roll-ups.
+  void settle() { server().exec("UPDATE monitoring_touched SET at = at - interval '10 minutes'"); }
   std::string count_results() { return server().value("SELECT count(*) FROM monitoring_results"); }
 
   /// What `work` logged, at the level of warnings.
