@@ -1,21 +1,19 @@
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <ranges>
 #include <utility>
 
 #include <CLI/App.hpp>
-#include <boost/json/serialize.hpp>
-#include <boost/json/string.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/paths.h"
-#include "cli/tables.h"
+#include "cli/report_tables.h"
+#include "cli/report_text.h"
+#include "cli/warnings.h"
 #include "common/error.h"
-#include "common/text.h"
 #include "common/units.h"
 #include "config/document.h"
 #include "config/faults.h"
@@ -29,8 +27,11 @@ constexpr const char* kDefaultLast = "24h";
 
 struct Arguments {
   std::optional<std::string> config_path, last, service;
-  bool json = false;
+  bool json = false, csv = false, external = false, phases = false;
 };
+
+using report::Report;
+using report::ServiceReport;
 
 /// The local database's path. The whole configuration is expanded only where the path needs it: the variables and
 /// secrets of the daemon's environment are not always those of who asks for a report.
@@ -41,6 +42,15 @@ std::filesystem::path database_of(const config::Document& document) {
   return expanded(path.empty() ? config::kDefaultLocalPath : path);
 }
 
+/// Unlike the local path it may come from a file or a variable, so the whole configuration is read.
+std::string uri_of(const config::Document& document) {
+  const auto uri = config::load(document.file).exporter.uri;
+  if (!uri.empty()) return uri;
+  throw common::UsageError(
+      fmt::format("{} names no external database to report from; set external_database_uri, or leave out --external",
+                  document.file.string()));
+}
+
 std::chrono::seconds parse_last(const std::string& text) {
   const auto last = common::parse_duration(text);
   if (last && last->count() > 0) return *last;
@@ -49,15 +59,13 @@ std::chrono::seconds parse_last(const std::string& text) {
 }
 
 /// What is configured and has no result in the window is reported too, with nothing in it.
-void add_missing(std::vector<report::ServiceReport>& services, const config::Document& document) {
+void add_missing(Report& report, const config::Document& document) {
   for (const auto& service : document.services) {
     const std::string label = service.label();
-    if (std::ranges::find(services, label, &report::ServiceReport::service) != services.end()) continue;
-    report::ServiceReport empty;
-    empty.service = label;
-    services.push_back(std::move(empty));
+    if (std::ranges::find(report.services, label, &ServiceReport::service) != report.services.end()) continue;
+    report.services.push_back(report::nothing_of(label));
   }
-  std::ranges::sort(services, {}, &report::ServiceReport::service);
+  std::ranges::sort(report.services, {}, &ServiceReport::service);
 }
 
 /// The label that `typed`, a number of the services table or a name, stands for.
@@ -66,106 +74,53 @@ std::string label_of(const config::Document& document, const std::string& typed)
   return number ? document.services[config::find_service(document, typed)].label() : typed;
 }
 
-std::vector<report::ServiceReport> services_of(const config::Document& document, report::Options options,
-                                               const std::optional<std::string>& typed) {
+/// Answers for any service, or for the one that the options name.
+using Source = std::function<Report(const report::Options&)>;
+
+Report report_of(const config::Document& document, const Source& source, report::Options options,
+                 const std::optional<std::string>& typed) {
   if (typed) options.service = label_of(document, *typed);
-  auto services = report::summarize(options);
+  auto report = source(options);
   if (!options.service) {
-    add_missing(services, document);
-    return services;
+    add_missing(report, document);
+    return report;
   }
-  if (!services.empty()) return services;
+  if (!report.services.empty()) return report;
   const std::string wanted = *std::exchange(options.service, std::nullopt);
-  services = report::summarize(options);
-  add_missing(services, document);
-  const auto found = std::ranges::find(services, wanted, &report::ServiceReport::service);
-  if (found != services.end()) return {*found};
-  const auto names = std::views::transform(services, &report::ServiceReport::service);
+  report = source(options);
+  add_missing(report, document);
+  std::vector<std::string> names;
+  for (const auto& service : report.services) names.push_back(service.service);
+  std::erase_if(report.services, [&](const auto& service) { return service.service != wanted; });
+  if (!report.services.empty()) return report;
   throw common::UsageError(fmt::format("there is no service {} to report on; there is {}", config::in_quotes(wanted),
-                                       services.empty() ? "none at all" : fmt::format("{}", fmt::join(names, ", "))));
+                                       names.empty() ? "none at all" : fmt::format("{}", fmt::join(names, ", "))));
 }
 
-/// Cut, not rounded, to two digits: only what is complete is 100.00.
-std::string percent(const std::optional<double>& value) {
-  if (!value) return "None";
-  constexpr double kTwoDigits = 100;
-  return fmt::format("{:.2f}", std::floor(*value * kTwoDigits) / kTwoDigits);
-}
-
-std::string millis(const std::optional<double>& value) {
-  return value ? fmt::format("{:.1f}", *value) : "None";
-}
-
-std::string text_or_none(const std::string& text) {
-  return text.empty() ? "None" : text;
-}
-
-Table report_table(const std::vector<report::ServiceReport>& services) {
-  Table table{{"service", "checks", "up %", "p50 ms", "p95 ms", "skipped", "last outcome", "reason"}, {}};
-  for (const auto& service : services) {
-    table.rows.push_back({service.service, fmt::format("{}", service.checks), percent(service.up_percent),
-                          millis(service.p50_ms), millis(service.p95_ms), fmt::format("{}", service.skipped),
-                          text_or_none(service.last_outcome), text_or_none(service.last_reason)});
+Source source_of(const config::Document& document, bool external) {
+  if (external) {
+    return
+        [uri = uri_of(document)](const report::Options& options) { return report::summarize_external(uri, options); };
   }
-  if (std::ranges::all_of(services, [](const auto& service) { return service.rechecks == 0; })) return table;
-  constexpr std::ptrdiff_t kBehindChecks = 2;
-  table.header.insert(table.header.begin() + kBehindChecks, "re-checks");
-  for (std::size_t i = 0; i < services.size(); ++i) {
-    table.rows[i].insert(table.rows[i].begin() + kBehindChecks, fmt::format("{}", services[i].rechecks));
-  }
-  return table;
+  return [database = database_of(document)](const report::Options& options) {
+    return report::summarize(database, options);
+  };
 }
 
-/// RFC 3339 §5.6, in UTC.
-std::string timestamp(common::WallTime time) {
-  std::string text = common::format_time(time);
-  std::ranges::replace(text, ' ', 'T');
-  return text + "Z";
-}
-
-std::string quoted(const std::string& text) {
-  return boost::json::serialize(boost::json::string(text));
-}
-
-std::string text_or_null(const std::string& text) {
-  return text.empty() ? "null" : quoted(text);
-}
-
-/// Boost.JSON would write 99.5 as 9.95E1, which people read badly.
-std::string number_or_null(const std::optional<double>& number) {
-  return number ? fmt::format("{}", *number) : "null";
-}
-
-std::string json_object(const report::ServiceReport& service) {
-  return fmt::format(
-      R"({{"service": {}, "checks": {}, "up": {}, "degraded": {}, "down": {}, "unknown": {}, "skipped": {}, )"
-      R"("up_percent": {}, "p50_ms": {}, "p95_ms": {}, "last_outcome": {}, "last_reason": {}, "last_at": {}, "rechecks": {}}})",
-      quoted(service.service), service.checks, service.up, service.degraded, service.down, service.unknown,
-      service.skipped, number_or_null(service.up_percent), number_or_null(service.p50_ms),
-      number_or_null(service.p95_ms), text_or_null(service.last_outcome), text_or_null(service.last_reason),
-      service.last_at ? quoted(timestamp(*service.last_at)) : "null", service.rechecks);
-}
-
-/// One service per line, so that a person can read it and `grep` can cut it.
-std::string report_json(const std::vector<report::ServiceReport>& services, const report::Options& options) {
-  const auto objects = std::views::transform(services, json_object);
-  return fmt::format("{{\"from\": {}, \"to\": {}, \"services\": [{}{}]}}\n",
-                     quoted(timestamp(options.now - options.last)), quoted(timestamp(options.now)),
-                     services.empty() ? "" : "\n  ", fmt::join(objects, ",\n  "));
-}
-
-int report(Console& console, const Arguments& arguments) {
+int run_report(Console& console, const Arguments& arguments) {
   const auto document = config::read(config_file(arguments.config_path));
   report::Options options;
-  options.database = database_of(document);
   options.last = parse_last(arguments.last.value_or(kDefaultLast));
   options.now = std::chrono::floor<common::Micros>(std::chrono::system_clock::now());
-  const auto services = services_of(document, options, arguments.service);
+  const auto report = report_of(document, source_of(document, arguments.external), options, arguments.service);
   if (arguments.json) {
-    console.out << report_json(services, options);
+    console.out << report_json(report, arguments.external ? "external" : "local");
+  } else if (arguments.csv) {
+    console.out << report_csv(report);
   } else {
-    console.out << render(report_table(services));
+    console.out << report_tables(report, {.phases = arguments.phases || arguments.service});
   }
+  print_warnings(console, report.notes);
   return kDone;
 }
 
@@ -174,22 +129,33 @@ int report(Console& console, const Arguments& arguments) {
 void add_report_command(CLI::App& root, Choice& choice) {
   CLI::App& command = add_command(
       root, "report",
-      "Report on each service from the local database.\n"
-      "May be run while the monitor runs. Percentages are of the checks whose verdict is known; percentiles are of "
-      "the checks that had an HTTP response. Re-checks are in neither; where there were any they have a column.\n"
-      "With --json: an object with the keys from, to (times in UTC) and services, a list of objects with the keys "
-      "service, checks, up, degraded, down, unknown, skipped, up_percent, p50_ms, p95_ms, last_outcome, last_reason, "
-      "last_at, rechecks; null where there is nothing to tell. Keys are only ever added.",
+      "Report on each service: how it did, how much of it was seen, how long it took, and its longest outages.\n"
+      "From the local database, also while the monitor runs, or with --external from PostgreSQL. Where only roll-ups "
+      "are left the window begins with a whole hour or day; the first line says so.\n"
+      "up % is of the checks whose verdict is known, up and degraded among them; coverage % is how many those are of "
+      "all slots that were due: checks, skipped ones, and those that fell into time the agent was not running. "
+      "Percentiles are of the checks that had an HTTP response, and within 6.25 %. Re-checks are in no figure but "
+      "their own; they and slots lost while not running have a column where there were any.\n"
+      "With --json: an object with the keys from, to (times in UTC), source, lost, notes and services, a list of "
+      "objects with the keys service, checks, up, degraded, down, unknown, skipped, up_percent, p50_ms, p95_ms, "
+      "last_outcome, last_reason, last_at, rechecks, coverage_percent, slots_due (= checks + skipped), "
+      "skipped_by_reason, not_running, p99_ms, mean_ms, phases, lateness, outage_count, outage_seconds, outages; null "
+      "where there is nothing to tell. Keys are only ever added, and so are the columns of --csv.",
       "monitor report\n"
       "monitor report --last 7d --service web\n"
+      "monitor report --last 365d --external\n"
       "monitor report --last 1h --json");
   const auto arguments = std::make_shared<Arguments>();
   add_text(command, "--last", arguments->last, "DURATION",
-           fmt::format("How far to look back: 90s, 15m, 24h, 7d. Default: {}", kDefaultLast));
-  add_text(command, "--service", arguments->service, "NUMBER|NAME", "Report on this service alone.");
-  add_switch(command, "--json", arguments->json, "Print JSON instead of a table.");
+           fmt::format("How far to look back: 90s, 15m, 24h, 365d. Default: {}", kDefaultLast));
+  add_text(command, "--service", arguments->service, "NUMBER|NAME", "Report on this service alone, phases and all.");
+  add_switch(command, "--phases", arguments->phases, "Show the times of each phase too.");
+  auto& json = add_switch(command, "--json", arguments->json, "Print JSON instead of tables.");
+  add_switch(command, "--csv", arguments->csv, "Print CSV instead of tables, one row for each service.")
+      .excludes(&json);
+  add_switch(command, "--external", arguments->external, "Report from PostgreSQL, all agents that send there.");
   add_config_path(command, arguments->config_path);
-  choose(command, choice, arguments, report);
+  choose(command, choice, arguments, run_report);
 }
 
 }  // namespace monitor::cli

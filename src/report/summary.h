@@ -1,36 +1,54 @@
-// Counts, percentages and percentiles of one service's checks. Pure; one thread.
+// Counts, percentages and percentiles of one service: of its results, of what is left of older ones, or of both. Pure;
+// one thread.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "common/outcome.h"
 #include "common/units.h"
+#include "report/outages.h"
 #include "report/report.h"
+#include "storage/reader.h"
+#include "storage/rollup.h"
 
 namespace monitor::report {
 
-/// One check, as far as a summary needs it.
-struct Sample {
+/// How many of the evenly spaced slots of `range` are in [from, to).
+std::int64_t slots_inside(const storage::Skipped& range, common::WallTime from, common::WallTime to);
+
+/// Of up rows the reason is made when it is asked for, not for each of them.
+struct LastCheck {
   common::WallTime at{};
-  std::uint8_t outcome = 0;  ///< as stored: a newer version may have outcomes that this one does not know
-  bool responded = false;    ///< there was an HTTP response
+  common::Outcome outcome = common::Outcome::kUp;  ///< as stored
+  std::string reason;
+  std::optional<std::uint16_t> status;
   common::Micros total{};
-  std::string_view reason;
 };
 
 class Summary {
  public:
-  void add(const Sample& sample);
-  void add_recheck() { ++report_.rechecks; }
-  void add_skipped(std::int64_t slots) { report_.skipped += slots; }
-  ServiceReport finish(std::string service);
+  /// A result; a re-check is counted apart.
+  void add(const storage::ReportRow& row);
+  void add(const storage::Rollup& rollup) { sum_.merge(rollup); }
+  void add_skipped(storage::SkipReason reason, std::int64_t slots);
+  /// May be fractions: they are rounded when they are all there.
+  void add_not_running(double slots) { not_running_ += slots; }
+  /// The last check of a slot, unless a later one is known.
+  void set_last(const storage::ReportRow& row);
+
+  /// For roll-ups that are added up in place.
+  storage::Rollup& sum() { return sum_; }
+  /// Whether there is nothing to report.
+  bool empty() const;
+  ServiceReport finish(std::string service, const Outages& outages) const;
 
  private:
-  ServiceReport report_;
-  std::vector<std::uint32_t> totals_us_;
+  void count_outcomes(ServiceReport& report) const;
+
+  storage::Rollup sum_;
+  double not_running_ = 0;
+  std::optional<LastCheck> last_;
 };
 
 }  // namespace monitor::report

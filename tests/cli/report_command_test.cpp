@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/json/parse.hpp>
 
@@ -53,6 +55,8 @@ class ReportCommand : public Session {
       result.total = check.total;
       result.reason = check.reason;
       result.attempt = check.attempt;
+      result.dns = common::Micros{310};
+      result.lateness = common::Micros{1500};
       test::run(io, store->append(std::move(result)));
     }
     if (skipped > 0) {
@@ -78,13 +82,29 @@ TEST_F(ReportCommand, LooksAtTheDefaultDatabaseWhereNoneIsGiven) {
 TEST_F(ReportCommand, ShowsEveryServiceAlsoThoseWithoutResults) {
   store_three_and_two_skipped();
   const auto report = must({"report"});
-  EXPECT_THAT(report.out,
-              HasSubstr("|          service           | checks |  up % | p50 ms | p95 ms | skipped |   last "
-                        "outcome  |        reason        |\n"));
-  EXPECT_THAT(report.out, HasSubstr("| GET http://localhost:8000/ |   3    | 66.66 | "));
-  EXPECT_THAT(report.out, HasSubstr(" |    2    | connect_refused | nobody listens there |\n"));
-  EXPECT_THAT(report.out, HasSubstr("|            web             |   0    |  None |  None  |  None  |    0    |       "
-                                    "None      |         None         |\n"));
+  EXPECT_THAT(report.out, HasSubstr("|          service           | checks |  up % | coverage % | degraded | down | "
+                                    "unknown | skipped |\n"));
+  EXPECT_THAT(report.out, HasSubstr("| GET http://localhost:8000/ |   3    | 66.66 |   60.00    |    0     |  1   |    "
+                                    "0    |    2    |\n"));
+  EXPECT_THAT(report.out, HasSubstr("|            web             |   0    |  None |    None    |    0     |  0   |    "
+                                    "0    |    0    |\n"));
+  EXPECT_THAT(report.out, HasSubstr("| p50 ms | p95 ms | p99 ms | late p99 ms |   last outcome  |        reason"));
+  EXPECT_THAT(report.out, HasSubstr("| connect_refused | nobody listens there |\n"));
+  EXPECT_THAT(report.out, HasSubstr("longest outages"));
+  EXPECT_THAT(report.out, HasSubstr("| still down |"));
+  EXPECT_THAT(report.out, Not(HasSubstr("first_byte")));
+  for (std::string_view rest = report.out; !rest.empty(); rest.remove_prefix(rest.find('\n') + 1)) {
+    EXPECT_LE(rest.find('\n'), 120U) << rest.substr(0, rest.find('\n'));
+  }
+}
+
+TEST_F(ReportCommand, ShowsPhasesOfOneServiceOrWhenTold) {
+  store_three_and_two_skipped();
+  const auto told = must({"report", "--phases"}).out;
+  EXPECT_THAT(told, HasSubstr("|            web             |  lateness  |   0    |  None  |  None  |  None  |"));
+  const auto one = must({"report", "--service", "0"}).out;
+  EXPECT_THAT(one, HasSubstr("| GET http://localhost:8000/ |    dns     |   3    |"));
+  EXPECT_THAT(one, HasSubstr("| GET http://localhost:8000/ |    tls     |   0    |  None  |"));
 }
 
 TEST_F(ReportCommand, IsJsonWithStableKeys) {
@@ -94,24 +114,87 @@ TEST_F(ReportCommand, IsJsonWithStableKeys) {
   const auto& services = value.at("services").as_array();
   ASSERT_EQ(services.size(), 2U);
   const auto& front = services[0].as_object();
-  std::vector<std::string> keys;
-  for (const auto& item : front) keys.emplace_back(item.key());
-  EXPECT_EQ(keys,
-            (std::vector<std::string>{"service", "checks", "up", "degraded", "down", "unknown", "skipped", "up_percent",
-                                      "p50_ms", "p95_ms", "last_outcome", "last_reason", "last_at", "rechecks"}));
+  const std::vector<std::string> expected{"service",
+                                          "checks",
+                                          "up",
+                                          "degraded",
+                                          "down",
+                                          "unknown",
+                                          "skipped",
+                                          "up_percent",
+                                          "p50_ms",
+                                          "p95_ms",
+                                          "last_outcome",
+                                          "last_reason",
+                                          "last_at",
+                                          "rechecks",
+                                          "coverage_percent",
+                                          "slots_due",
+                                          "skipped_by_reason",
+                                          "not_running",
+                                          "p99_ms",
+                                          "mean_ms",
+                                          "phases",
+                                          "lateness",
+                                          "outage_count",
+                                          "outage_seconds",
+                                          "outages"};
+  for (const auto& service : services) {
+    std::vector<std::string> keys;
+    for (const auto& item : service.as_object()) keys.emplace_back(item.key());
+    EXPECT_EQ(keys, expected);
+    EXPECT_EQ(service.at("skipped_by_reason").as_object().size(), 6U);
+    EXPECT_EQ(service.at("phases").as_object().size(), 5U);
+  }
   EXPECT_EQ(front.at("rechecks").as_int64(), 0);
   EXPECT_EQ(front.at("service").as_string(), "GET http://localhost:8000/");
   EXPECT_EQ(front.at("checks").as_int64(), 3);
   EXPECT_EQ(front.at("up").as_int64(), 2);
   EXPECT_EQ(front.at("down").as_int64(), 1);
   EXPECT_EQ(front.at("skipped").as_int64(), 2);
+  EXPECT_EQ(front.at("skipped_by_reason").at("still_running").as_int64(), 2);
+  EXPECT_EQ(front.at("slots_due").as_int64(), 5);
   EXPECT_NEAR(front.at("up_percent").to_number<double>(), 66.67, 0.01);
+  EXPECT_EQ(front.at("coverage_percent").to_number<double>(), 60.0);
+  EXPECT_EQ(front.at("mean_ms").to_number<double>(), 15.0);
+  EXPECT_EQ(front.at("phases").at("dns").at("checks").as_int64(), 3);
+  EXPECT_NEAR(front.at("lateness").at("max_ms").to_number<double>(), 1.5, 1e-9);
+  EXPECT_EQ(front.at("outage_count").as_int64(), 1);
+  EXPECT_EQ(front.at("outages").at(0).at("reason").as_string(), "nobody listens there");
+  EXPECT_TRUE(front.at("outages").at(0).at("to").is_null());
   EXPECT_EQ(front.at("last_reason").as_string(), "nobody listens there");
   EXPECT_TRUE(std::string_view(front.at("last_at").as_string()).ends_with("Z"));
-  for (const auto* key : {"up_percent", "p50_ms", "p95_ms", "last_outcome", "last_reason", "last_at"}) {
+  for (const auto* key : {"up_percent", "coverage_percent", "p50_ms", "p95_ms", "p99_ms", "mean_ms", "last_outcome",
+                          "last_reason", "last_at"}) {
     EXPECT_TRUE(services[1].at(key).is_null()) << key;
   }
   EXPECT_LT(value.at("from").as_string(), value.at("to").as_string());
+  EXPECT_EQ(value.at("source").as_string(), "local");
+  EXPECT_TRUE(value.at("lost").as_array().empty());
+  EXPECT_TRUE(value.at("notes").as_array().empty());
+}
+
+TEST_F(ReportCommand, IsCsvWithOneRowForEachService) {
+  store({{common::Outcome::kConnectRefused, common::Micros{100}, "said \"no\", twice\nand \x1b[31mloudly"}}, 2);
+  const auto report = must({"report", "--csv"}).out;
+  std::vector<std::string> lines;
+  for (std::string_view rest = report; !rest.empty(); rest.remove_prefix(rest.find("\r\n") + 2)) {
+    lines.emplace_back(rest.substr(0, rest.find("\r\n")));
+  }
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_THAT(lines[0],
+              testing::StartsWith(
+                  "service,from,to,checks,up,degraded,down,unknown,skipped,slots_due,not_running,rechecks,"
+                  "up_percent,coverage_percent,mean_ms,p50_ms,p95_ms,p99_ms,dns_p50_ms,dns_p95_ms,dns_p99_ms,"));
+  EXPECT_THAT(lines[0], testing::EndsWith(",outage_1_reason,outage_2_from,outage_2_to,outage_2_seconds,outage_2_reason,"
+                                          "outage_3_from,outage_3_to,outage_3_seconds,outage_3_reason,last_outcome,"
+                                          "last_reason,last_at"));
+  EXPECT_THAT(lines[1], testing::StartsWith("GET http://localhost:8000/,2"));
+  EXPECT_THAT(lines[1], HasSubstr(",1,0,0,1,0,2,3,0,0,0,33."));
+  EXPECT_THAT(lines[1], HasSubstr(R"(,connect_refused,"said ""no"", twice\nand \x1b[31mloudly",2)"));
+  EXPECT_EQ(std::ranges::count(lines[2], ','), std::ranges::count(lines[0], ','));
+  EXPECT_THAT(lines[2], testing::EndsWith(",,,"));
+  EXPECT_EQ(run({"report", "--csv", "--json"}).status, kWrongUsage);
 }
 
 TEST_F(ReportCommand, CountsRechecksApartWhereThereWereAny) {
@@ -145,7 +228,7 @@ TEST_F(ReportCommand, RestrictsItselfToOneService) {
   const auto front = must({"report", "--service", "GET http://localhost:8000/"});
   EXPECT_THAT(front.out, HasSubstr("|   3    |"));
   EXPECT_THAT(front.out, Not(HasSubstr("web")));
-  EXPECT_EQ(must({"report", "--service", "0"}).out, front.out);
+  EXPECT_THAT(must({"report", "--service", "0"}).out, HasSubstr("|   3    | 66.66 |"));
   const auto web = must({"report", "--service", "web"});
   EXPECT_THAT(web.out, HasSubstr("|   web   |   0    |"));
   EXPECT_THAT(web.out, Not(HasSubstr("localhost")));
@@ -174,6 +257,18 @@ TEST_F(ReportCommand, NeedsNoSecretOfTheDaemonsEnvironment) {
       "local_database_path: ~/.monitoring/local-database.sqlite3\n"
       "external_database_uri: ${MONITOR_TEST_UNSET_VARIABLE}\nservices: []\n");
   EXPECT_THAT(must({"report"}).out, HasSubstr("|   3    |"));
+}
+
+TEST_F(ReportCommand, ExternalNeedsAnExternalDatabase) {
+  const auto none = run({"report", "--external"});
+  EXPECT_EQ(none.status, kWrongUsage);
+  EXPECT_THAT(none.err, HasSubstr("names no external database"));
+  must({"config", "databases", "update", "--external-uri", "postgresql://monitor:s3cret@127.0.0.1:1/monitor"});
+  const auto away = run({"report", "--external"});
+  EXPECT_EQ(away.status, kFailed);
+  EXPECT_THAT(away.err, HasSubstr("PostgreSQL cannot be reached"));
+  EXPECT_THAT(away.err, Not(HasSubstr("s3cret")));
+  EXPECT_EQ(away.out, "");
 }
 
 TEST_F(ReportCommand, WithoutADatabaseIsAFailure) {
