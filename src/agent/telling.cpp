@@ -108,9 +108,10 @@ std::vector<Load> PollingAgent::loads(common::SteadyTime now) const {
 void PollingAgent::say_exhausted(common::SteadyTime now) {
   if (std::exchange(exhausted_at_, now)) return;
   const auto needed = std::max(checks_needed(loads(now)), max_running_ + 1);
+  const auto reusing = std::ranges::count_if(options_.services, [](const auto& each) { return each.spec().reuse; });
   const auto cure = needed <= kMostChecksAtOnce
                         ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n)",
-                                      needed + kReservedFiles)
+                                      needed + kReservedFiles + static_cast<std::size_t>(reusing))
                         : fmt::format("that is above the {} of one monitor, so share the services out among several",
                                       kMostChecksAtOnce);
   log::warning(

@@ -113,12 +113,13 @@ Daemon::Daemon(const config::Settings& settings, bool notify_systemd)
 
 void Daemon::build() {
   const std::size_t open_files = raise_open_files();
-  const std::size_t at_once = checks_at_once(open_files);
+  const std::size_t at_once = checks_at_once(reusing(settings_), open_files);
   store_ = storage::Store::open(io_.get_executor(), settings_.storage, clock_);
   if (settings_.agent.enabled) {
     log::info("At most {} checks run at once (limit of open files: {}).", at_once, open_files);
     auto net = settings_.net;
-    net.max_idle = std::max(net.max_idle, idle_connections(reusing(settings_), open_files));
+    // Where a redirect leads there may be another one to keep.
+    net.max_idle = idle_connections(std::max(net.max_idle, reusing(settings_)), open_files);
     prober_ = probe::Prober::create(io_.get_executor(), clock_, net);
     agent_ = agent::Agent::create(io_.get_executor(), settings_.agent, at_once, *prober_, *store_, clock_);
   }

@@ -29,9 +29,9 @@ std::size_t raise_open_files() {
   return limit.rlim_cur;
 }
 
-std::size_t checks_at_once(std::size_t open_files) {
-  if (open_files <= kReservedFiles) return 1;
-  return std::min(open_files - kReservedFiles, kMostChecksAtOnce);
+std::size_t checks_at_once(std::size_t reusing, std::size_t open_files) {
+  const std::size_t taken = kReservedFiles + idle_connections(reusing, open_files);
+  return open_files <= taken ? 1 : std::min(open_files - taken, kMostChecksAtOnce);
 }
 
 std::size_t idle_connections(std::size_t reusing, std::size_t open_files) {

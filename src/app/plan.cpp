@@ -133,7 +133,7 @@ void warn_of_limit(const Plan& plan, double limit, std::vector<std::string>& war
                   beyond > 1 ? fmt::format(" (some slots of {} more hosts too)", beyond - 1) : ""));
 }
 
-void warn_of_files(const Plan& plan, std::vector<std::string>& warnings) {
+void warn_of_files(const Plan& plan, std::size_t reusing, std::vector<std::string>& warnings) {
   if (plan.at_once_worst <= plan.at_once_possible) return;
   const bool can_be_raised = plan.at_once_worst <= agent::kMostChecksAtOnce;
   warnings.push_back(fmt::format(
@@ -141,7 +141,7 @@ void warn_of_files(const Plan& plan, std::vector<std::string>& warnings) {
       "timeouts, or poll less often",
       plan.at_once_worst, plan.at_once_possible,
       can_be_raised ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n), ",
-                                  plan.at_once_worst + agent::kReservedFiles)
+                                  plan.at_once_worst + agent::kReservedFiles + reusing)
                     : ""));
 }
 
@@ -189,7 +189,7 @@ Plan plan_of(const config::Settings& settings, std::size_t open_files) {
   plan.hosts = hosts_by_load(settings);
   plan.at_once_typical = at_least(typical.checks);
   plan.at_once_worst = at_least(worst.checks);
-  plan.at_once_possible = checks_at_once(open_files);
+  plan.at_once_possible = checks_at_once(reusing(settings), open_files);
   plan.idle_connections = idle_connections(reusing(settings), open_files);
   plan.open_files = open_files;
   plan.memory_typical = whole(empty + typical.bytes);
@@ -201,7 +201,7 @@ Plan plan_of(const config::Settings& settings, std::size_t open_files) {
   const double limit = settings.agent.limits.per_host_rate;
   warn_of_hosts(plan, limit, plan.warnings);
   warn_of_limit(plan, limit, plan.warnings);
-  warn_of_files(plan, plan.warnings);
+  warn_of_files(plan, reusing(settings), plan.warnings);
   warn_of_cap(settings, plan, plan.warnings);
   return plan;
 }

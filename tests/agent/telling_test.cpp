@@ -25,6 +25,15 @@ TEST_F(AgentTest, OverloadIsSaidOnceWithTheNumberThatWouldCureIt) {
   EXPECT_THAT(logged([&] { live(seconds{20}); }), HasSubstr("The pool of checks has room again."));
 }
 
+TEST_F(AgentTest, ConnectionsThatAreKeptOpenNeedFilesToo) {
+  auto spec = std::make_shared<probe::Spec>();
+  spec->reuse = true;
+  spec_ = std::move(spec);
+  make(100, 4);
+  prober_.hold = true;
+  EXPECT_THAT(logged([&] { live(seconds{20}); }), HasSubstr("raise the limit of open files to 264"));
+}
+
 TEST_F(AgentTest, APoolThatRunsShortAgainAndAgainIsSaidOnce) {
   make(6, 4);
   const auto lines = logged([&] {

@@ -181,5 +181,18 @@ TEST_F(PlanTest, ConnectionsThatWaitToBeUsedAgainHaveABound) {
   EXPECT_EQ(plan(1024).idle_connections, 256U) << "files are needed for other things too";
 }
 
+TEST_F(PlanTest, ChecksAndConnectionsThatWaitShareTheOpenFiles) {
+  auto spec = std::make_shared<probe::Spec>();
+  spec->reuse = true;
+  for (int i = 0; i < 20; ++i) add(50, "http://h-" + std::to_string(i) + ".example", seconds{5}, seconds{5});
+  for (auto& service : settings_.agent.services) service.extra = spec;
+  EXPECT_EQ(plan(1024).at_once_possible, 1024U - agent::kReservedFiles - 256U);
+  EXPECT_EQ(plan(100).at_once_possible, 100U - agent::kReservedFiles - 25U);
+  EXPECT_EQ(plan(65).at_once_possible, 1U);
+  settings_.collector.local_retention = hours{1};
+  EXPECT_THAT(plan(1400).warnings, ElementsAre(HasSubstr("raise the limit of open files to 2064")));
+  EXPECT_THAT(plan(2064).warnings, IsEmpty());
+}
+
 }  // namespace
 }  // namespace monitor::app
