@@ -4,6 +4,8 @@
 #include <limits>
 #include <variant>
 
+#include <fmt/format.h>
+
 #include "net/url.h"
 
 namespace monitor::agent {
@@ -19,18 +21,22 @@ constexpr int kStarved = 2;
 /// A beginning that is late by no more than this does not put off the ones after it: timers are late by themselves.
 constexpr std::chrono::milliseconds kCatchUp{10};
 
+/// Taken apart again, it gives a host the one name that URLs give it.
+std::string url_at(const std::string& host) {
+  const bool is_address = host.find(':') != std::string::npos;
+  return is_address ? fmt::format("http://[{}]/", host) : fmt::format("http://{}/", host);
+}
+
 }  // namespace
 
 std::string host_of(const probe::Service& service) {
-  if (const auto& place = service.spec().connect_to) {
-    std::string host = place->host;
-    std::ranges::transform(host, host.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return host;
-  }
-  auto url = net::parse_url(service.target.empty() ? service.url : service.target);
-  auto* const parsed = std::get_if<net::Url>(&url);
-  return parsed == nullptr ? std::string{} : std::move(parsed->host);
+  const auto& place = service.spec().connect_to;
+  const auto url = net::parse_url(place ? url_at(place->host) : service.target.empty() ? service.url : service.target);
+  const auto* const parsed = std::get_if<net::Url>(&url);
+  if (parsed == nullptr) return place ? place->host : std::string{};
+  std::string host = parsed->host;
+  if (host.ends_with('.')) host.pop_back();  // the same name, said to be complete
+  return host;
 }
 
 Hosts hosts_of(const std::vector<probe::Service>& services) {

@@ -267,6 +267,9 @@ TEST(Politeness, AHostIsWhereTheConnectionIsToEndWithoutThePort) {
   EXPECT_EQ(host_of(to("https://Shop.Example:8443/x?y")), "shop.example");
   EXPECT_EQ(host_of(to("http://[2001:DB8::1]:80/")), "2001:db8::1");
   EXPECT_EQ(host_of(to("https://shop.example/", probe::HostPort{"Backend-7.Example", 8443})), "backend-7.example");
+  EXPECT_EQ(host_of(to("https://shop.example/", probe::HostPort{"2001:DB8::1", 8443})), "2001:db8::1");
+  EXPECT_EQ(host_of(to("https://shop.example/", probe::HostPort{"bücher.example", 443})), "xn--bcher-kva.example");
+  EXPECT_EQ(host_of(to("http://shop.example./")), "shop.example") << "with and without the last dot it is one host";
   EXPECT_EQ(host_of(to("no url")), "");
   const auto hosts = hosts_of({to("http://a.example/1"), to("https://b.example/"), to("https://a.example:444/2")});
   EXPECT_THAT(hosts.names, ElementsAre("a.example", "b.example"));
