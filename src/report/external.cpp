@@ -42,10 +42,8 @@ struct Service {
   std::string label;
   std::int64_t number = 0;
   Summary summary;
-  storage::Rollup stale;  ///< to be taken off again
-  /// Of its last check in the results that were read.
-  WallTime last = WallTime::min();
-  DefinitionId last_definition = 0;
+  storage::Rollup stale;            ///< to be taken off again
+  WallTime last = WallTime::min();  ///< its last check in the results that were read
 };
 
 /// A service as one agent checks it.
@@ -299,10 +297,7 @@ class ExternalReport {
       sum.total_sum += common::Micros{row.integer(6)};
       sum.lateness_max = std::max(sum.lateness_max, common::Micros{row.integer(7)});
       mark(*known, row.integer(0), row.time(8), row.time(9));
-      if (row.time(9) >= known->service->last) {
-        known->service->last = row.time(9);
-        known->service->last_definition = row.integer(1);
-      }
+      known->service->last = std::max(known->service->last, row.time(9));
       note_verdict(down[{row.integer(0), known->service}], outcome, count, {row.time(8), row.time(9)});
     });
   }
@@ -409,26 +404,18 @@ class ExternalReport {
     if (!piece.next_judged && hours_gone) piece.next_judged = piece.span_to;
   }
 
-  /// The last check of each service: known to the microsecond where its results were read, else looked for.
+  /// The last check of each service; of those in the results that were read it is known from when on to look for it.
   void read_last() {
     std::vector<std::int64_t> definitions;
-    std::string begins, ends;
-    const auto add = [&](DefinitionId definition, WallTime from, WallTime to) {
+    std::string begins;
+    for (const auto& [definition, known] : by_definition_) {
+      if (known.service->summary.empty()) continue;
       const auto* comma = definitions.empty() ? "" : ",";
       definitions.push_back(definition);
-      begins += fmt::format("{}\"{}\"", comma, timestamp_of(from));
-      ends += fmt::format("{}\"{}\"", comma, timestamp_of(to));
-    };
-    for (const auto& [definition, known] : by_definition_) {
-      const auto& service = *known.service;
-      if (service.last_definition == definition) {
-        add(definition, service.last, service.last + common::Micros{1});
-      } else if (service.last_definition == 0 && !service.summary.empty()) {
-        add(definition, window_.from, end());
-      }
+      begins += fmt::format("{}\"{}\"", comma, timestamp_of(std::max(known.service->last, window_.from)));
     }
     if (definitions.empty()) return;
-    const std::vector<std::string> parameters{array_of(definitions), "{" + begins + "}", "{" + ends + "}"};
+    const std::vector<std::string> parameters{array_of(definitions), "{" + begins + "}", timestamp_of(end())};
     remote_.query(kLastSql, parameters, [&](const RemoteRow& row) {
       storage::ReportRow last;
       last.requested_at = row.time(1);

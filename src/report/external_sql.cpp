@@ -150,10 +150,10 @@ LEFT JOIN LATERAL (
 
 const char* const kLastSql = R"sql(
 SELECT definition, request_timestamp, outcome, reason, status, total_us
-FROM unnest($1::integer[], $2::timestamp[], $3::timestamp[]) AS w(definition, begins, ends)
+FROM unnest($1::integer[], $2::timestamp[]) AS w(definition, begins)
 CROSS JOIN LATERAL (
   SELECT request_timestamp, outcome, reason, status, total_us FROM monitoring_results r
-  WHERE r.definition = w.definition AND request_timestamp >= w.begins AND request_timestamp < w.ends AND attempt = 0
+  WHERE r.definition = w.definition AND request_timestamp >= w.begins AND request_timestamp < $3::timestamp AND attempt = 0
   ORDER BY request_timestamp DESC, seq DESC LIMIT 1
 ) AS r)sql";
 

@@ -57,8 +57,8 @@ std::string turns_sql(const Run& run);
 /// agent, service, hour, from, to, checks, outcome, reason, from_start, next judged, hour rows are gone; of hours from
 /// $3 on. $1, $2 likewise.
 extern const char* const kPiecesSql;
-/// definition, request, outcome, reason, status, total_us; of the last check of each definition of $1 in [$2, $3), side
-/// by side.
+/// definition, request, outcome, reason, status, total_us; of the last check of each definition of $1 from the moment
+/// beside it in $2 up to $3.
 extern const char* const kLastSql;
 
 }  // namespace monitor::report
