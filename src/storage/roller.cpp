@@ -52,7 +52,7 @@ std::vector<std::pair<common::WallTime, std::uint64_t>> slots_by_hour(const Skip
     const auto hour = start_of(Tier::kHour, skipped.from + common::Micros{passed});
     const auto left = (hour + width_of(Tier::kHour) - skipped.from).count();
     std::int64_t next = count;
-    if (left <= span.count()) {
+    if (count > 1 && left <= span.count()) {
       next = static_cast<std::int64_t>((Wide{left} * (count - 1) + span.count() - 1) / span.count());
     }
     hours.emplace_back(hour, next - slot);

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "storage/reader.h"
-#include "storage/schema_v1.h"
+#include "storage/schema_v2.h"
 #include "storage/sql.h"
 #include "storage/store.h"
 #include "support/stored.h"
@@ -40,6 +40,43 @@ TEST(Schema, AFileOfVersionOneIsUpgradedInPlaceWithWhatIsInIt) {
   stored.close();
   stored.open();
   EXPECT_EQ(sql("SELECT count(*) FROM results"), "4");
+}
+
+TEST(Schema, AFileOfVersionTwoIsUpgradedInPlaceAndWhatIsPurgedFromItIsRolledUp) {
+  const TempDir folder;
+  const auto file = folder / "local.sqlite3";
+  test::make_v2(file);
+  Stored stored(file);
+  Sql sql(file);
+  EXPECT_EQ(sql("PRAGMA user_version"), "3");
+  EXPECT_EQ(sql("SELECT count(*), max(evidence) FROM results"), "5|HTTP/1.1 200 OK");
+  stored.add(1);
+  stored.wait(stored.store().purge(stored.clock().wall(), false, 100));
+  EXPECT_EQ(sql("SELECT count(*) FROM results"), "1");
+  EXPECT_EQ(sql("PRAGMA integrity_check"), "ok");
+  Reader reader(file);
+  Rollup day;
+  reader.for_each_rollup(Tier::kDay, {}, stored.clock().wall(), [&](const PackedRollup& rollup) {
+    EXPECT_EQ(rollup.definition, 5);
+    EXPECT_TRUE(rollup.add_to(day));
+  });
+  EXPECT_EQ(day.outcomes, (std::map<std::uint8_t, std::uint64_t>{{1, 2}, {20, 2}}));
+  EXPECT_EQ(day.skipped, (std::map<std::uint8_t, std::uint64_t>{{1, 3}}));
+  EXPECT_EQ(day.rechecks, 1U);
+  ASSERT_EQ(reader.outages({}, stored.clock().wall()).size(), 1U);
+  EXPECT_EQ(reader.outages({}, stored.clock().wall())[0].checks, 2U);
+}
+
+TEST(Schema, AReportReadsAFileOfVersionTwoThatNoNewDaemonHasOpened) {
+  const TempDir folder;
+  const auto file = folder / "local.sqlite3";
+  test::make_v2(file);
+  Reader reader(file);
+  const auto until = common::from_unix_micros(1'800'000'000'000'000);
+  EXPECT_EQ(reader.oldest_rollup(Tier::kDay), std::nullopt);
+  EXPECT_TRUE(reader.outages({}, until).empty());
+  reader.for_each_rollup(Tier::kDay, {}, until, [](const PackedRollup&) { ADD_FAILURE(); });
+  EXPECT_EQ(reader.skipped({}, until).size(), 1U);
 }
 
 TEST(Schema, AReportReadsAFileOfVersionOneThatNoNewDaemonHasOpened) {
