@@ -138,6 +138,27 @@ TEST(Politeness, ASlotIsGivenUpAfterASecondOrHalfItsInterval) {
   }
 }
 
+TEST(Politeness, WhoWasPassedOverTwiceWaitsUntilItsNextSlot) {
+  Gate gate({1, 0}, 2);
+  gate.hold(0, kStart);
+  EXPECT_THAT(gate.begin(kStart), ElementsAre(0));  // and does not end
+  for (const auto due : {kStart, kStart + seconds{5}}) {
+    gate.hold(1, due);
+    EXPECT_EQ(gate.polite.next(), due + seconds{1});
+    EXPECT_THAT(gate.begin(due + seconds{1}), IsEmpty());
+    EXPECT_THAT(gate.gave_up(), ElementsAre(1));
+  }
+  gate.hold(1, kStart + seconds{10});
+  EXPECT_EQ(gate.polite.next(), kStart + seconds{15});
+  gate.polite.ended(0);
+  EXPECT_THAT(gate.begin(kStart + seconds{14}), ElementsAre(1));
+  gate.polite.ended(1);
+  gate.hold(0, kStart + seconds{15});
+  EXPECT_THAT(gate.begin(kStart + seconds{15}), ElementsAre(0));
+  gate.hold(1, kStart + seconds{15});
+  EXPECT_EQ(gate.polite.next(), kStart + seconds{16}) << "it ran, so it waits like others again";
+}
+
 TEST(Politeness, WhoWasPassedOverGoesFirst) {
   Gate gate({1, 0}, 3);
   gate.hold(2, kStart);
@@ -226,6 +247,15 @@ TEST(Politeness, TheRateIsKeptOverAnyTime) {
   for (const int count : runs) sum += count;
   EXPECT_LE(sum, 3 * 100 + 2);
   EXPECT_GE(sum, 3 * 100 - 10);
+}
+
+TEST(Politeness, ARecheckUsesUpItsShareOfASecondToo) {
+  Gate gate({0, 4}, 2);
+  EXPECT_TRUE(gate.polite.admit_recheck(0, kStart));
+  EXPECT_FALSE(gate.polite.admit_recheck(1, kStart + milliseconds{249}));
+  gate.hold(1, kStart);
+  EXPECT_THAT(gate.begin(kStart + milliseconds{249}), IsEmpty());
+  EXPECT_THAT(gate.begin(kStart + milliseconds{250}), ElementsAre(1));
 }
 
 TEST(Politeness, ARecheckTakesOnlyWhatNoSlotWaitsFor) {
