@@ -320,6 +320,8 @@ bool ResponseReader::reusable() const {
 }
 
 void ResponseReader::keep_header(std::string_view piece, std::string& to) const {
+  constexpr std::size_t kUsual = 512;
+  if (to.empty()) to.reserve(std::min(wanted_.header, kUsual));
   to += piece.substr(0, wanted_.header - std::min(wanted_.header, to.size()));
 }
 
