@@ -115,11 +115,10 @@ std::string packed_sql(std::string_view counts, std::string_view sums) {
                      fmt::arg("counts", counts), fmt::arg("sums", sums));
 }
 
-constexpr std::string_view kSums = "SELECT definition, total_sum_us, rechecks, lateness_max_us FROM {}";
-constexpr std::string_view kNegatedSums = "SELECT definition, -total_sum_us, -rechecks, lateness_max_us FROM {}";
-
-std::string sums_of(std::string_view rows, bool negated = false) {
-  return fmt::format(fmt::runtime(negated ? kNegatedSums : kSums), rows);
+std::string sums_of(std::string_view rows, std::string_view sign = "") {
+  return fmt::format(
+      "SELECT definition, {1}total_sum_us AS total_sum_us, {1}rechecks AS rechecks, lateness_max_us FROM {0}", rows,
+      sign);
 }
 
 /// Two parts of a WITH: `<name>_before` and `<name>`, which adds (`changes`, `change_sums`) to a tier's rows.
@@ -211,7 +210,7 @@ SELECT count(*) FROM fresh)sql",
       fmt::arg("packed", packed_sql("SELECT * FROM counted", sums_of("summed"))), fmt::arg("columns", kRowColumns),
       fmt::arg("start", timestamp_sql(slice.hour)), fmt::arg("agent", slice.agent), fmt::arg("slice", in_slice(slice)),
       fmt::arg("old_counts", counts_of("old", "-")), fmt::arg("sums", sums_of("summed")),
-      fmt::arg("old_sums", sums_of("old", true)),
+      fmt::arg("old_sums", sums_of("old", "-")),
       fmt::arg("day", add_to_tier_sql("days", slice.agent, day_of(slice.hour))),
       fmt::arg("month", add_to_tier_sql("months", slice.agent, month_of(slice.hour))));
 }
@@ -230,7 +229,7 @@ std::string take_day_off_sql(int agent, Hours day) {
       "WITH old AS MATERIALIZED ({}),\nchanges AS MATERIALIZED ({}),\n"
       "change_sums AS MATERIALIZED ({}),\n{},\n"
       "gone AS (DELETE FROM monitoring_days WHERE start = {} AND agent = {})\nSELECT count(*) FROM old",
-      stored_sql("monitoring_days", agent, day, ""), counts_of("old", "-"), sums_of("old", true),
+      stored_sql("monitoring_days", agent, day, ""), counts_of("old", "-"), sums_of("old", "-"),
       add_to_tier_sql("months", agent, month_of(day)), timestamp_sql(day), agent);
 }
 
