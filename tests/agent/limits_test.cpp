@@ -41,6 +41,21 @@ TEST_F(AgentTest, AServerThatAsksToBeLeftAloneIsNotCheckedAgainBefore) {
   EXPECT_EQ(agent_->health().rechecks, 0U);
 }
 
+TEST_F(AgentTest, WhatARecheckIsToldIsHeededToo) {
+  recheck(3, seconds{1});
+  make(1, 100);
+  prober_.outcome = common::Outcome::kStatus;
+  live_until([&] { return prober_.begun.size() == 1; });
+  prober_.retry_after = seconds{3600};
+  live_until([&] { return prober_.begun.size() == 2; });
+  prober_.retry_after.reset();
+  live(seconds{10});
+  const auto batch = stored();
+  EXPECT_EQ(count(batch.skipped, storage::SkipReason::kRetryAfter), 1);
+  EXPECT_EQ(skipped(batch), 1);
+  EXPECT_EQ(agent_->health().rechecks, 1U);
+}
+
 TEST_F(AgentTest, OfOneHostSoManyChecksRunAtOnceAsItsLimitSays) {
   limits_.per_host_concurrency = 3;
   make(30, 100);
