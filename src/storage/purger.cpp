@@ -16,6 +16,7 @@ constexpr std::int64_t kMaxQuarantined = 10'000;
 constexpr std::size_t kLeastRanges = 64;
 constexpr auto kAll = std::numeric_limits<std::int64_t>::max();
 
+constexpr std::size_t kRowsWorthASum = 10;
 // Reading the clock costs more than a row.
 constexpr std::size_t kRowsBetweenLooks = 256;
 
@@ -97,7 +98,8 @@ std::optional<common::WallTime> Purger::time_of(Seq seq) {
 
 bool Purger::is_full(const Bounds& bounds, std::size_t read, const Roller& roller) {
   if (read >= bounds.rows || roller.waiting() >= bounds.sums) return true;
-  return read % kRowsBetweenLooks == 0 && bounds.out_of_time && bounds.out_of_time();
+  if (read % kRowsBetweenLooks != 0) return false;
+  return bounds.spent() >= (read >= kRowsWorthASum * roller.waiting() ? kTime : kMostTime);
 }
 
 PurgeStep Purger::by_age(const PurgeRule& rule) {

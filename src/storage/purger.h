@@ -18,7 +18,7 @@ struct Bounds {
   std::size_t rows = 0;  ///< of each kind
   /// Services and hours that rows are added up for; each takes two rows of the roll-ups to be written.
   std::size_t sums = 0;
-  std::function<bool()> out_of_time;
+  std::function<common::Micros()> spent;  ///< since the step began
 };
 
 /// What may go by age.
@@ -53,6 +53,10 @@ struct PurgeStep {
 
 class Purger {
  public:
+  /// A step adds rows up for about so long; to write the sums and to delete the rows takes as long again.
+  static constexpr std::chrono::milliseconds kTime{20};
+  /// But so long where each sum is of a few rows only: to write one costs as much as to add up ten rows.
+  static constexpr std::chrono::milliseconds kMostTime{80};
   /// So many gaps stay, the newest.
   static constexpr std::int64_t kMaxGaps = 10'000;
 

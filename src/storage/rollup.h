@@ -49,7 +49,7 @@ constexpr std::chrono::hours width_of(Tier tier) {
 /// The hour or day in UTC that `at` is in.
 common::WallTime start_of(Tier tier, common::WallTime at);
 
-/// `rollup` as it is stored: about 25 bytes and two for each bucket in use.
+/// `rollup` as it is stored: about 40 bytes, and for each bucket in use one, or two if one counts more than 255.
 std::vector<std::uint8_t> pack(const Rollup& rollup);
 
 /// A stored roll-up, unpacked only as it is added up.

@@ -75,7 +75,7 @@ TEST(Rollup, AddedUpIsTheSameAsMerged) {
 }
 
 TEST(Rollup, OfADayTakesAFewHundredBytes) {
-  EXPECT_LT(pack(usual_day()).size(), 350U);
+  EXPECT_LT(pack(usual_day()).size(), 400U);
   RecordProperty("day_bytes", static_cast<int>(pack(usual_day()).size()));
 }
 
@@ -108,19 +108,24 @@ TEST(Rollup, ThatIsDamagedIsReadWithinItsBounds) {
 
 TEST(Rollup, RefusesWhatNoVersionOfThisProgramWrites) {
   const auto refused = [](const std::vector<std::uint8_t>& body) { return !unpacked(body); };
-  const auto with_histogram = [](const std::vector<std::uint8_t>& histogram) {
+  const auto with_histogram = [](const std::vector<std::uint8_t>& runs) {
     std::vector<std::uint8_t> body{1, 0, 0, 0, 0, 0};
-    body.insert(body.end(), histogram.begin(), histogram.end());
-    body.insert(body.end(), 6, 0);
+    body.insert(body.end(), runs.begin(), runs.end());
+    body.insert(body.end(), 7, 0);
     return body;
   };
-  EXPECT_FALSE(refused(with_histogram({2, 10, 5, 5})));
-  EXPECT_FALSE(refused(with_histogram({4, 10, 5, 0, 2, 5})));
-  EXPECT_TRUE(refused(with_histogram({4, 10, 0, 2, 5, 5}))) << "begins with an empty bucket";
-  EXPECT_TRUE(refused(with_histogram({4, 10, 5, 0, 3}))) << "ends with one";
-  EXPECT_TRUE(refused(with_histogram({4, 10, 5, 0, 0, 5, 5, 5}))) << "a run of none";
+  EXPECT_FALSE(refused(with_histogram({})));
+  EXPECT_FALSE(refused(with_histogram({2, 10, 1, 5, 5})));
+  EXPECT_FALSE(refused(with_histogram({2, 10, 2, 0, 5, 0, 5, 1, 231, 1, 9})));
+  EXPECT_TRUE(refused(with_histogram({2, 10, 1, 0, 5}))) << "begins with an empty bucket";
+  EXPECT_TRUE(refused(with_histogram({2, 10, 1, 5, 0}))) << "ends with one";
   EXPECT_TRUE(refused(with_histogram({2, 231, 1, 5, 5}))) << "the last bucket is beyond the end";
-  EXPECT_TRUE(refused(with_histogram({1, 10, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F}))) << "too large";
+  EXPECT_TRUE(refused(with_histogram({1, 10, 3, 5, 5, 5}))) << "no such width";
+  EXPECT_TRUE(refused(with_histogram({1, 10, 0}))) << "nor that";
+  EXPECT_TRUE(refused(with_histogram({1, 10, 16, 5}))) << "nor that";
+  EXPECT_TRUE(refused(with_histogram({1, 10, 8, 0, 0, 0, 0, 0, 0, 0, 1}))) << "too large";
+  EXPECT_TRUE(refused({1, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_TRUE(refused({1, 200, 1, 1})) << "fewer outcomes than it says";
   EXPECT_TRUE(refused({2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})) << "another version";
   EXPECT_FALSE(refused({1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
 }
