@@ -43,7 +43,7 @@ struct Service {
   std::int64_t number = 0;
   Summary summary;
   storage::Rollup stale;            ///< to be taken off again
-  WallTime last = WallTime::min();  ///< its last check in the results that were read
+  WallTime last = WallTime::min();  ///< its last check was then or later
 };
 
 /// A service as one agent checks it.
@@ -148,7 +148,10 @@ class ExternalReport {
     Edge edge{.hour = false, .all_hours = true, .day = false};
     const auto hour = start_of(Tier::kHour, wanted);
     const auto day_end = start_of(Tier::kDay, wanted) + width_of(Tier::kDay);
-    remote_.query(kHoursSql, {timestamp_of(start_of(Tier::kDay, wanted))}, [&](const RemoteRow& row) {
+    const std::vector<std::int64_t> unmarked(unmarked_.begin(), unmarked_.end());
+    const std::vector<std::string> parameters{timestamp_of(start_of(Tier::kDay, wanted)), timestamp_of(day_end),
+                                              array_of(unmarked)};
+    remote_.query(kHoursSql, parameters, [&](const RemoteRow& row) {
       HourState state{.touched = row.boolean(2),
                       .rolled = row.boolean(3),
                       .kept = row.boolean(4),
@@ -228,6 +231,7 @@ class ExternalReport {
       if (known == nullptr) return;
       const auto start = row.time(kStart);
       mark(*known, row.integer(kAgent), start, start + width - common::Micros{1});
+      if (!row.null(kOutcomes)) known->service->last = std::max(known->service->last, start);
       take(row, *known->service);
     });
   }
@@ -404,19 +408,28 @@ class ExternalReport {
     if (!piece.next_judged && hours_gone) piece.next_judged = piece.span_to;
   }
 
-  /// The last check of each service; of those in the results that were read it is known from when on to look for it.
+  /// The last check of each service. Planning for all the days of a year would take longer than everything else: so
+  /// those that are known to have had one lately are asked for apart.
   void read_last() {
+    const auto lately = options_.now - std::chrono::days{1};
+    read_last_from(window_.from, lately);
+    read_last_from(lately, end());
+  }
+
+  void read_last_from(WallTime from, WallTime to) {
     std::vector<std::int64_t> definitions;
     std::string begins;
+    auto first = WallTime::max();
     for (const auto& [definition, known] : by_definition_) {
-      if (known.service->summary.empty()) continue;
-      const auto* comma = definitions.empty() ? "" : ",";
+      const auto begin = std::max(known.service->last, window_.from);
+      if (known.service->summary.empty() || begin < from || begin >= to) continue;
+      first = std::min(first, begin);
+      begins += fmt::format("{}\"{}\"", definitions.empty() ? "" : ",", timestamp_of(begin));
       definitions.push_back(definition);
-      begins += fmt::format("{}\"{}\"", comma, timestamp_of(std::max(known.service->last, window_.from)));
     }
     if (definitions.empty()) return;
-    const std::vector<std::string> parameters{array_of(definitions), "{" + begins + "}", timestamp_of(end())};
-    remote_.query(kLastSql, parameters, [&](const RemoteRow& row) {
+    const std::vector<std::string> parameters{array_of(definitions), "{" + begins + "}"};
+    remote_.query(last_sql(first, end()), parameters, [&](const RemoteRow& row) {
       storage::ReportRow last;
       last.requested_at = row.time(1);
       last.outcome = static_cast<common::Outcome>(row.integer(2));

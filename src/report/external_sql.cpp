@@ -46,7 +46,9 @@ FROM (
   SELECT agent, hour, min(first_seq) AS first_seq, max(last_seq) AS last_seq FROM monitoring_touched
   WHERE hour >= $1::timestamp GROUP BY agent, hour
 ) AS t FULL JOIN (
-  SELECT agent, hour, kept, sealed, first_seq, last_seq FROM monitoring_rolled WHERE hour >= $1::timestamp
+  SELECT agent, hour, kept, sealed, first_seq, last_seq FROM monitoring_rolled
+  WHERE hour >= $1::timestamp AND (hour < $2::timestamp OR agent = ANY ($3::integer[])
+    OR (agent, hour) IN (SELECT agent, hour FROM monitoring_touched))
 ) AS r USING (agent, hour))sql";
 
 const char* const kGapsSql =
@@ -148,13 +150,17 @@ LEFT JOIN LATERAL (
   ORDER BY h.start, h.first_judged LIMIT 1
 ) AS n ON true)sql";
 
-const char* const kLastSql = R"sql(
+std::string last_sql(common::WallTime from, common::WallTime to) {
+  return fmt::format(R"sql(
 SELECT definition, request_timestamp, outcome, reason, status, total_us
 FROM unnest($1::integer[], $2::timestamp[]) AS w(definition, begins)
 CROSS JOIN LATERAL (
   SELECT request_timestamp, outcome, reason, status, total_us FROM monitoring_results r
-  WHERE r.definition = w.definition AND request_timestamp >= w.begins AND request_timestamp < $3::timestamp AND attempt = 0
+  WHERE r.definition = w.definition AND request_timestamp >= w.begins AND request_timestamp >= '{}'
+    AND request_timestamp < '{}' AND attempt = 0
   ORDER BY request_timestamp DESC, seq DESC LIMIT 1
-) AS r)sql";
+) AS r)sql",
+                     timestamp_of(from), timestamp_of(to));
+}
 
 }  // namespace monitor::report

@@ -19,7 +19,8 @@ extern const char* const kSchemaSql;
 extern const char* const kDefinitionsSql;
 /// id, agent_id, exported_at, unmarked (rows without a mark)
 std::string agents_sql(bool rollups);
-/// agent, hour, touched, rolled, kept, sealed, first_seq, last_seq; of hours from $1 on.
+/// agent, hour, touched, rolled, kept, sealed, first_seq, last_seq; of hours from $1 on that are touched, or rolled up
+/// and before $2 or of the agents $3.
 extern const char* const kHoursSql;
 /// agent, reason, from, to, count; of gaps that touch what follows $1.
 extern const char* const kGapsSql;
@@ -58,7 +59,7 @@ std::string turns_sql(const Run& run);
 /// $3 on. $1, $2 likewise.
 extern const char* const kPiecesSql;
 /// definition, request, outcome, reason, status, total_us; of the last check of each definition of $1 from the moment
-/// beside it in $2 up to $3.
-extern const char* const kLastSql;
+/// beside it in $2 on, and in [from, to).
+std::string last_sql(common::WallTime from, common::WallTime to);
 
 }  // namespace monitor::report
