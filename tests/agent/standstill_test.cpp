@@ -22,6 +22,36 @@ TEST_F(AgentTest, AfterStandingStillNothingBursts) {
   EXPECT_EQ(count(batch.skipped, storage::SkipReason::kSuspended), 50 * 12);
 }
 
+TEST_F(AgentTest, WhatIsASecondLateRunsLateAndWhatIsThreeLateIsSkipped) {
+  make(50, 1000);
+  live(seconds{10});
+  ASSERT_EQ(prober_.begun.size(), 100U);
+  clock_.advance(seconds{1});
+  step();
+  const auto run = prober_.begun.size();
+  EXPECT_GT(run, 100U);
+  clock_.advance(seconds{4});
+  step();
+  EXPECT_EQ(prober_.begun.size(), run);
+  EXPECT_EQ(count(stored().skipped, storage::SkipReason::kSuspended), 150 - static_cast<int>(run));
+}
+
+TEST_F(AgentTest, ARecheckThatFailedWhileWeStoodStillSaysNothing) {
+  recheck(1, seconds{2});
+  make(1, 100, seconds{300});
+  prober_.outcome = common::Outcome::kConnectRefused;
+  live_until([&] { return prober_.begun.size() == 1; });
+  prober_.outcome = common::Outcome::kFirstByteTimeout;
+  prober_.hold = true;
+  live_until([&] { return prober_.begun.size() == 2; });
+  clock_.advance(seconds{60});
+  release_all();
+  const auto batch = stored();
+  ASSERT_EQ(batch.results.size(), 2U);
+  EXPECT_EQ(batch.results[1].attempt, 1);
+  EXPECT_EQ(batch.results[1].outcome, common::Outcome::kLocalResource);
+}
+
 TEST_F(AgentTest, AfterTheMachineSleptNothingBurstsAndEverySlotIsOnItsPhase) {
   make(50, 1000);
   live(seconds{10});

@@ -12,6 +12,26 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
+TEST_F(AgentTest, TimeThatWeStoodStillIsNotTakenForTheTimeOfACheck) {
+  limits_.per_host_concurrency = 1;
+  make(20, 100, seconds{60});
+  live(seconds{70});
+  const auto hold_one = [&] {
+    prober_.hold = true;
+    live_until([&] { return !prober_.gates.empty(); });
+  };
+  hold_one();
+  clock_.advance(seconds{60});
+  release_all();
+  prober_.hold = false;
+  step();
+  const auto lines = logged([&] {
+    hold_one();
+    live_until([&] { return count(stored().skipped, storage::SkipReason::kRateLimited) > 0; });
+  });
+  EXPECT_THAT(lines, HasSubstr("need about 1 at once. Raise limits.per_host_concurrency to 2,"));
+}
+
 TEST_F(AgentTest, OverloadIsSaidOnceWithTheNumberThatWouldCureIt) {
   make(100, 4);
   prober_.hold = true;
