@@ -174,6 +174,9 @@ std::optional<std::set<std::chrono::sys_days>> own_partitions(Transaction& trans
 
 // CREATE … PARTITION OF would take the table's strongest lock, and so wait behind every open SELECT, with every insert
 // waiting behind it in turn. ATTACH does not.
+//
+// Rows come at the end of the one index, and at the end of their definition's range in the other, so that a page with
+// room to spare would keep it for ever: full pages save 10 of 200 bytes a row.
 void ensure_partition(Session& session, std::chrono::sys_days day) {
   const auto transaction = session.begin();
   take_lock(*transaction);
@@ -181,6 +184,8 @@ void ensure_partition(Session& session, std::chrono::sys_days day) {
   const auto name = std::string(kPrefix) + name_of_day(day);
   transaction->run(
       fmt::format("CREATE TABLE IF NOT EXISTS {0} (LIKE monitoring_results INCLUDING ALL);"
+                  "ALTER INDEX IF EXISTS {0}_pkey SET (fillfactor = 100);"
+                  "ALTER INDEX IF EXISTS {0}_definition_request_timestamp_idx SET (fillfactor = 100);"
                   "ALTER TABLE monitoring_results ATTACH PARTITION {0} FOR VALUES FROM ('{1}') TO ('{2}')",
                   name, name_of_day(day, "-"), name_of_day(day + std::chrono::days{1}, "-")));
   transaction->run(

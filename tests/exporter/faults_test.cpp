@@ -313,6 +313,16 @@ TEST_F(ExporterTest, OldRowsGetAPartitionAndRowsBeyondTheWindowStepAside) {
   EXPECT_FALSE(exporter().health().degraded);
 }
 
+TEST_F(ExporterTest, NewPartitionsHaveFullIndexPages) {
+  add_results(1);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  EXPECT_EQ(server().value("SELECT count(*) || ' ' || count(*) FILTER (WHERE 'fillfactor=100' = ANY (reloptions)) "
+                           "FROM pg_index JOIN pg_class ON oid = indexrelid "
+                           "WHERE indrelid = to_regclass('monitoring_results_' || "
+                           "to_char(timezone('utc', now()), 'YYYYMMDD'))"),
+            "2 2");
+}
+
 TEST_F(ExporterTest, AnOpenReaderDoesNotHoldUpANewPartition) {
   add_results(1);
   ASSERT_EQ(drain(), Progress::kIdle);
