@@ -47,7 +47,7 @@ void Histogram::cover(int first, int last) {
     times_.insert(times_.begin(), static_cast<std::size_t>(first_ - first), 0);
     first_ = first;
   }
-  const auto size = static_cast<std::size_t>(last - first_ + 1);
+  const auto size = static_cast<std::size_t>(last) + 1 - static_cast<std::size_t>(first_);
   if (times_.size() < size) times_.resize(size);
 }
 

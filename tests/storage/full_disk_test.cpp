@@ -103,6 +103,33 @@ TEST(FullDisk, CanBePurgedThanksToTheBallast) {
   });
 }
 
+TEST(FullDisk, CanBePurgedThoughEveryServiceNeedsARollUpOfItsOwn) {
+  const test::TempDir disk;
+  in_child([&] {
+    mount_disk(disk.path(), "16m");
+    Stored stored(disk / "local.sqlite3");
+    std::vector<Definition> definitions;
+    for (int i = 0; i < 2000; ++i) definitions.push_back(test::definition_named("service " + std::to_string(i)));
+    const auto ids = stored.wait(stored.store().define(definitions));
+    for (std::size_t i = 0; i < 20'000; ++i) {
+      stored.wait(stored.store().append(test::passed_check(ids[i % ids.size()], stored.clock().wall())));
+      if (i % 1000 == 999) stored.wait(stored.store().commit());
+    }
+    stored.export_all();
+    fill(disk / "filler");
+    std::int64_t purged = 0;
+    for (bool more = true; more;) {
+      const Purged step = stored.wait(stored.store().purge(common::WallTime::max(), true, 100'000));
+      purged += step.results;
+      more = step.more;
+      stored.wait(stored.store().tidy());
+    }
+    EXPECT_EQ(purged, 20'000);
+    EXPECT_EQ(test::Sql(stored.file())("SELECT count(*) FROM rollups"), "4000");
+    EXPECT_EQ(test::Sql(stored.file())("PRAGMA integrity_check"), "ok");
+  });
+}
+
 TEST(FullDisk, DoesNotHoldUpExportAndPurge) {
   const test::TempDir disk;
   in_child([&] {
