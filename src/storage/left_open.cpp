@@ -22,7 +22,6 @@ std::optional<common::WallTime> left_open(const Accounted& rows, common::WallTim
   const common::Micros interval = rows.interval;
   std::optional<common::WallTime> known = rows.ran;
   for (const auto& range : rows.skipped) {
-    if (range.from < began || (rows.ran && range.to <= *rows.ran)) continue;
     if (known && range.from - *known > interval * 3 / 2) return *known + interval;
     if (!known && tells_of_one_before(range.reason) && range.from - interval >= began) return range.from - interval;
     known = std::max(known.value_or(range.to), range.to);

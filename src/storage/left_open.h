@@ -9,7 +9,7 @@
 
 namespace monitor::storage {
 
-/// What the rows of one service say after an earlier run. Times are those when slots were due.
+/// What the rows of one service say of an earlier run. Times are those when slots were due.
 struct Accounted {
   std::chrono::seconds interval{};
   std::optional<common::WallTime> ran;  ///< the last slot with a result
