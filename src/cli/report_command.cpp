@@ -90,6 +90,7 @@ Report report_of(const config::Document& document, const Source& source, report:
   report = source(options);
   add_missing(report, document);
   std::vector<std::string> names;
+  names.reserve(report.services.size());
   for (const auto& service : report.services) names.push_back(service.service);
   std::erase_if(report.services, [&](const auto& service) { return service.service != wanted; });
   if (!report.services.empty()) return report;

@@ -1,6 +1,9 @@
 // The promise as a whole: PostgreSQL away for a while, a kill -9, and every slot accounted for. A short form here;
 // MONITOR_E2E_SERVICES=300 MONITOR_E2E_INTERVAL=5 MONITOR_E2E_SECONDS=300 is the long one.
 #include <cstdlib>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 
@@ -16,6 +19,21 @@ using std::chrono::seconds;
 int parameter(const char* name, int otherwise) {
   const char* value = std::getenv(name);
   return value == nullptr ? otherwise : std::stoi(value);
+}
+
+/// Of CSV whose fields up to there have no commas; `column` counts from 0.
+std::int64_t sum_of_column(const std::string& csv, int column) {
+  std::istringstream lines(csv);
+  std::int64_t sum = 0;
+  std::string line;
+  std::getline(lines, line);
+  while (std::getline(lines, line)) {
+    std::istringstream fields(line);
+    std::string field;
+    for (int i = 0; i <= column; ++i) std::getline(fields, field, ',');
+    sum += std::stoll(field);
+  }
+  return sum;
 }
 
 class Pipeline : public testing::Test {
@@ -77,6 +95,13 @@ TEST_F(Pipeline, AnOutageAndAKillLoseNothingButTheCommitWindow) {
   // Only slots that came due after the last export, while it stopped, wait for the next start.
   EXPECT_EQ(world_.local_number("SELECT count(*) FROM skipped WHERE reason <> 4 AND id > " + arrived), 0);
   EXPECT_EQ(world_.local("PRAGMA integrity_check").at(0).at(0), "ok");
+
+  // The report says of both databases what is in them.
+  for (const auto& arguments : {std::vector<std::string>{"report", "--csv"}, {"report", "--csv", "--external"}}) {
+    const auto report = world_.monitor(arguments);
+    EXPECT_EQ(report.status, 0) << report.err;
+    EXPECT_EQ(sum_of_column(report.out, 3), local_rows) << report.out;
+  }
 
   // Every slot ran or is skipped: a service's due moments are an interval apart, but for the one hole at the kill.
   const std::int64_t interval_us = interval_ * 1'000'000LL;
