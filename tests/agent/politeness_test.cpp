@@ -73,6 +73,16 @@ TEST(Politeness, ChecksOfAHostBeginApart) {
   EXPECT_THAT(gate.begin(kStart + milliseconds{500}), ElementsAre(2));
 }
 
+TEST(Politeness, ABeginningThatIsALittleLatePutsNoOtherOff) {
+  Gate gate({0, 4}, 4);
+  for (std::size_t i = 0; i < 4; ++i) gate.hold(i, kStart);
+  EXPECT_THAT(gate.begin(kStart), ElementsAre(0));
+  EXPECT_THAT(gate.begin(kStart + milliseconds{255}), ElementsAre(1));
+  EXPECT_EQ(gate.polite.next(), kStart + milliseconds{500});
+  EXPECT_THAT(gate.begin(kStart + milliseconds{520}), ElementsAre(2));
+  EXPECT_EQ(gate.polite.next(), kStart + milliseconds{770});
+}
+
 TEST(Politeness, ARestGivesNoRightToABurst) {
   Gate gate({0, 4}, 3);
   gate.hold(0, kStart);
