@@ -20,7 +20,8 @@ constexpr std::chrono::seconds kPause{2};
 /// How often results are purged by age: the more of a service go at once, the less it costs to add each to the
 /// roll-ups. None stays much longer than was asked for.
 std::chrono::seconds pace_of(std::chrono::seconds keep) {
-  return std::clamp<std::chrono::seconds>(keep / 60, kPause, std::chrono::minutes{1});
+  if (keep == keep.zero()) return kPause;
+  return std::clamp<std::chrono::seconds>(keep / 60, std::chrono::seconds{10}, std::chrono::minutes{1});
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "storage/ballast.h"
 #include "storage/pending.h"
+#include "storage/rollup.h"
 #include "storage/small_disk.h"
 #include "storage/sql.h"
 #include "storage/store.h"
@@ -103,7 +104,7 @@ TEST(FullDisk, CanBePurgedThanksToTheBallast) {
   });
 }
 
-TEST(FullDisk, CanBePurgedThoughEveryServiceNeedsARollUpOfItsOwn) {
+TEST(FullDisk, CanBePurgedThoughTheRollUpsAreMoreThanFitsIntoTheBallast) {
   const test::TempDir disk;
   in_child([&] {
     mount_disk(disk.path(), "16m");
@@ -111,8 +112,11 @@ TEST(FullDisk, CanBePurgedThoughEveryServiceNeedsARollUpOfItsOwn) {
     std::vector<Definition> definitions;
     for (int i = 0; i < 2000; ++i) definitions.push_back(test::definition_named("service " + std::to_string(i)));
     const auto ids = stored.wait(stored.store().define(definitions));
-    for (std::size_t i = 0; i < 20'000; ++i) {
-      stored.wait(stored.store().append(test::passed_check(ids[i % ids.size()], stored.clock().wall())));
+    constexpr std::size_t kHours = 10;
+    const auto start = start_of(Tier::kDay, stored.clock().wall());
+    for (std::size_t i = 0; i < 2 * kHours * ids.size(); ++i) {
+      const auto at = start + std::chrono::hours{i / (2 * ids.size())};
+      stored.wait(stored.store().append(test::passed_check(ids[i % ids.size()], at)));
       if (i % 1000 == 999) stored.wait(stored.store().commit());
     }
     stored.export_all();
@@ -124,8 +128,8 @@ TEST(FullDisk, CanBePurgedThoughEveryServiceNeedsARollUpOfItsOwn) {
       more = step.more;
       stored.wait(stored.store().tidy());
     }
-    EXPECT_EQ(purged, 20'000);
-    EXPECT_EQ(test::Sql(stored.file())("SELECT count(*) FROM rollups"), "4000");
+    EXPECT_EQ(purged, 40'000);
+    EXPECT_EQ(test::Sql(stored.file())("SELECT count(*) FROM rollups"), "22000");
     EXPECT_EQ(test::Sql(stored.file())("PRAGMA integrity_check"), "ok");
   });
 }
