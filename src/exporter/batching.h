@@ -10,7 +10,7 @@
 
 namespace monitor::exporter {
 
-/// Rows of one batch: one PostgreSQL transaction.
+/// So many rows do not wait for more.
 inline constexpr std::size_t kBatchRows = 5000;
 /// How long a row waits for company.
 inline constexpr std::chrono::milliseconds kBatchAge{1000};

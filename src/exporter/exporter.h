@@ -24,8 +24,9 @@ struct Limits {
   std::chrono::milliseconds statement{8'000};
   /// Waiting for a lock, kept by the server.
   std::chrono::milliseconds lock{2'000};
-  /// Results of one batch.
-  std::size_t batch_rows = 5000;
+  /// Results of one batch. It leaves as soon as kBatchRows wait; a backlog goes in larger ones, as a commit makes the
+  /// server wait for its disk whatever its size.
+  std::size_t batch_rows = 20'000;
 };
 
 enum class Progress { kIdle, kExported, kMore, kUnavailable };

@@ -138,7 +138,7 @@ awaitable<Shipped> Shipper::ship() {
   store_.mark_exported(through);
   cursor_ = through;
   budget_.passed(batch.results.size());
-  batch_rows_ = std::min(limits_.batch_rows, batch_rows_ * 2);
+  if (quick_) batch_rows_ = std::min(limits_.batch_rows, batch_rows_ * 2);
   co_return Shipped{more ? Progress::kMore : Progress::kExported, batch.results.size() - set_aside};
 }
 
@@ -154,7 +154,7 @@ awaitable<storage::Batch> Shipper::take() {
 awaitable<Written> Shipper::write_reading_ahead(const storage::Batch& batch, storage::Cursor through) {
   auto both = asio::experimental::make_parallel_group(
       asio::co_spawn(io_, write(batch, {all_of(batch), true, through}), asio::deferred),
-      asio::co_spawn(io_, read_ahead(through), asio::deferred));
+      asio::co_spawn(io_, read_ahead(through, batch_rows_), asio::deferred));
   auto [order, failure, written, unread] =
       co_await both.async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
   check_open();
@@ -162,8 +162,8 @@ awaitable<Written> Shipper::write_reading_ahead(const storage::Batch& batch, sto
   co_return std::move(written);  // what could not be read ahead is read again, and says why it cannot
 }
 
-awaitable<void> Shipper::read_ahead(storage::Cursor through) {
-  auto batch = co_await store_.batch_behind(through, batch_rows_);
+awaitable<void> Shipper::read_ahead(storage::Cursor through, std::size_t rows) {
+  auto batch = co_await store_.batch_behind(through, rows);
   if (!batch.empty()) ahead_ = Ahead{through, std::move(batch)};
 }
 
@@ -232,10 +232,12 @@ common::WallTime Shipper::server_time() const {
 awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
   // Until the call is back the next batch is smaller: a link that cannot carry this one in time may carry half of it.
   const auto rows = std::exchange(batch_rows_, std::max(std::min(kFewestRows, batch_rows_), batch_rows_ / 2));
+  const auto begin = clock_.steady();
   auto written =
       co_await link_.call([this, &batch, part](Session& session) { return sink_.write(session, batch, part); });
   check_open();
   batch_rows_ = rows;
+  quick_ = clock_.steady() - begin < limits_.call / 4;
   if (written.server_now != common::WallTime{}) heard_time(written.server_now);
   co_return written;
 }

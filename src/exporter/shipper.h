@@ -54,7 +54,7 @@ class Shipper {
   boost::asio::awaitable<storage::Batch> take();
   /// Reads the batch behind this one while it is written, if there is enough for one.
   boost::asio::awaitable<Written> write_reading_ahead(const storage::Batch& batch, storage::Cursor through);
-  boost::asio::awaitable<void> read_ahead(storage::Cursor through);
+  boost::asio::awaitable<void> read_ahead(storage::Cursor through, std::size_t rows);
   /// Whether the store has more to give at once than this batch, which was just taken.
   bool leaves_more(const storage::Batch& batch) const;
   boost::asio::awaitable<void> set_strays_aside(storage::Batch& batch);
@@ -90,6 +90,7 @@ class Shipper {
   common::WallTime server_now_{};        ///< what the server's clock said…
   common::SteadyTime heard_at_{};        ///< …at this moment of ours
   std::size_t batch_rows_ = kBatchRows;  ///< fewer after a batch that the link could not carry in time
+  bool quick_ = true;                    ///< the link carried the last batch in time for a larger one
   std::uint64_t quarantined_ = 0;
   std::string where_;
   bool connected_ = false;
