@@ -109,8 +109,10 @@ TEST(FullDisk, CanBePurgedThoughTheRollUpsAreMoreThanFitsIntoTheBallast) {
   in_child([&] {
     mount_disk(disk.path(), "16m");
     Stored stored(disk / "local.sqlite3");
-    std::vector<Definition> definitions;
-    for (int i = 0; i < 2000; ++i) definitions.push_back(test::definition_named("service " + std::to_string(i)));
+    std::vector<Definition> definitions(2000);
+    for (std::size_t i = 0; i < definitions.size(); ++i) {
+      definitions[i] = test::definition_named("service " + std::to_string(i));
+    }
     const auto ids = stored.wait(stored.store().define(definitions));
     constexpr std::size_t kHours = 10;
     const auto start = start_of(Tier::kDay, stored.clock().wall());
