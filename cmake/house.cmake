@@ -70,10 +70,11 @@ function(monitor_library name)
   endif()
 endfunction()
 
-# monitor_tests(NAME [PCH std|asio] [POSTGRES] [LINKS lib...]): tests/NAME/*_test.cpp as one program; ctest runs each TEST apart,
-# so that a crash or a hang in one of them names it.
+# monitor_tests(NAME [PCH std|asio] [POSTGRES] [SHARDS n] [LINKS lib...]): tests/NAME/*_test.cpp as one program; ctest runs
+# each TEST apart, so that a crash or a hang in one of them names it, or with SHARDS that many parts of the program, where
+# what the tests share costs more than they do.
 function(monitor_tests name)
-  cmake_parse_arguments(ARG "POSTGRES" "PCH;TIMEOUT" "LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "POSTGRES" "PCH;TIMEOUT;SHARDS" "LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   if(NOT sources)
     return()
@@ -93,6 +94,16 @@ function(monitor_tests name)
   set(needs)
   if(ARG_POSTGRES)
     set(needs FIXTURES_REQUIRED postgres_template ENVIRONMENT MONITOR_POSTGRES_TEMPLATE=${MONITOR_POSTGRES_TEMPLATE})
+  endif()
+  if(ARG_SHARDS)
+    math(EXPR last "${ARG_SHARDS} - 1")
+    foreach(shard RANGE ${last})
+      add_test(NAME ${name}.${shard} COMMAND ${name}_tests)
+      set_tests_properties(${name}.${shard} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${name} ${needs})
+      set_property(TEST ${name}.${shard} APPEND PROPERTY ENVIRONMENT GTEST_TOTAL_SHARDS=${ARG_SHARDS}
+                                                         GTEST_SHARD_INDEX=${shard})
+    endforeach()
+    return()
   endif()
   gtest_discover_tests(
     ${name}_tests
