@@ -23,9 +23,9 @@
 
 namespace monitor::agent {
 
-/// The host that the checks of a service count against, in lower case and without a port or a last dot: where the connection is to
-/// end (`connect_to`), else the URL's. Redirects, name servers and token endpoints are not counted. Empty where the URL
-/// is none.
+/// The host that the checks of a service count against, in lower case and without a port or a last dot: where the
+/// connection is to end (`connect_to`), else the URL's. Redirects, name servers and token endpoints are not counted.
+/// Empty where the URL is none.
 std::string host_of(const probe::Service& service);
 
 /// The hosts of all services, each numbered once.
