@@ -17,7 +17,7 @@ class PurgeLoop final : public Collector {
  private:
   boost::asio::awaitable<bool> purge();
   boost::asio::awaitable<bool> purge_by_age(common::WallTime before);
-  boost::asio::awaitable<bool> forget(common::WallTime newest);
+  boost::asio::awaitable<bool> forget(common::WallTime hours_before);
   void tell_clock();
   void tell_purged(bool more);
 

@@ -11,8 +11,8 @@
 
 namespace monitor::common {
 
-/// Eight buckets for each doubling: below 8 µs each microsecond is one, and above, a value read back from its bucket is
-/// at most 6.25 % from the one that was put in. The SQL that fills the roll-ups in PostgreSQL has the same buckets.
+/// Eight buckets for each doubling: below 16 µs each microsecond is one, and above, a value read back from its bucket
+/// is at most 6.25 % from the one that was put in. The SQL that fills the roll-ups in PostgreSQL has the same buckets.
 class Histogram {
  public:
   /// Longer ones count as this, 35 minutes.

@@ -40,6 +40,12 @@ std::vector<Skipped> slots_left_open(const Database& database, common::WallTime 
   for (auto rows = results.query(kNewestRows, common::unix_micros(began)); rows.next();) {
     services[rows.integer(0)].ran = common::from_unix_micros(rows.integer(1));
   }
+  // Of a service with a long interval it may have been purged already.
+  auto runs = database.prepare("SELECT definition, at FROM last_runs WHERE at >= ?1");
+  for (auto rows = runs.query(common::unix_micros(began)); rows.next();) {
+    auto& ran = services[rows.integer(0)].ran;
+    if (!ran) ran = common::from_unix_micros(rows.integer(1));
+  }
   auto ranges = database.prepare(
       "SELECT definition, from_at, to_at, count, reason FROM (SELECT * FROM skipped ORDER BY id DESC LIMIT ?1) "
       "WHERE from_at >= ?2 ORDER BY from_at");

@@ -18,9 +18,10 @@ OutageTable::OutageTable(Database& database, std::int64_t max_rows)
       insert_(database.prepare("INSERT INTO outages (definition, from_at, last_at, checks, outcome, reason) "
                                "VALUES (?1, ?2, ?2, 1, ?3, ?4)")),
       update_(database.prepare("UPDATE outages SET to_at = ?2, last_at = ?3, checks = ?4 WHERE id = ?1")),
-      forget_(database.prepare("DELETE FROM outages WHERE coalesce(to_at, last_at) < ?1")),
-      bound_(database.prepare("DELETE FROM outages WHERE to_at IS NOT NULL AND "
-                              "id <= (SELECT max(id) FROM outages) - ?1")) {
+      forget_(database.prepare("DELETE FROM outages WHERE id IN (SELECT id FROM outages WHERE "
+                               "coalesce(to_at, last_at) < ?1 ORDER BY id LIMIT ?2)")),
+      bound_(database.prepare("DELETE FROM outages WHERE id IN (SELECT id FROM outages WHERE to_at IS NOT NULL AND "
+                              "id <= (SELECT max(id) FROM outages) - ?1 ORDER BY id LIMIT ?2)")) {
   reload();
 }
 
@@ -95,11 +96,13 @@ void OutageTable::save() {
   }
 }
 
-void OutageTable::forget(common::WallTime before) {
-  forget_.run(common::unix_micros(before));
-  const bool removed = database_.changes() > 0;
-  bound_.run(max_rows_);
-  if (removed) reload();
+bool OutageTable::forget(common::WallTime before, std::size_t max_rows) {
+  const auto most = static_cast<std::int64_t>(max_rows);
+  forget_.run(common::unix_micros(before), most);
+  const std::int64_t old = database_.changes();
+  if (old > 0) reload();
+  bound_.run(max_rows_, most);
+  return old == most || database_.changes() == most;
 }
 
 }  // namespace monitor::storage

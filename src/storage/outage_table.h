@@ -31,8 +31,9 @@ class OutageTable {
   void add(const Judged& check);
   /// Writes what add() has counted; the last call of a transaction.
   void save();
-  /// Removes those that ended, or had their last check, before `before`, and the oldest above the maximum.
-  void forget(common::WallTime before);
+  /// Removes those that ended, or had their last check, before `before`, and the oldest above the maximum; `max_rows`
+  /// of each at most. True: there may be more.
+  bool forget(common::WallTime before, std::size_t max_rows);
   /// After a rollback.
   void reload();
 

@@ -28,12 +28,13 @@ Purger::Purger(Database& database, GapLedger& ledger, Roller& roller)
       database_(database),
       oldest_results_(database.prepare(
           fmt::format("SELECT {} FROM results WHERE seq <= ?1 ORDER BY seq LIMIT ?2", Roller::kColumns))),
-      result_times_(
-          database.prepare("SELECT seq, requested_at FROM results WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3")),
+      plausible_result_(database.prepare("SELECT seq, requested_at FROM results WHERE seq BETWEEN ?1 AND ?2 AND "
+                                         "requested_at <= ?3 ORDER BY seq LIMIT 1")),
       delete_results_(database.prepare("DELETE FROM results WHERE seq <= ?1")),
       oldest_skipped_(database.prepare(
           "SELECT id, definition, from_at, to_at, count, reason FROM skipped WHERE id <= ?1 ORDER BY id LIMIT ?2")),
-      skipped_times_(database.prepare("SELECT id, to_at FROM skipped WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3")),
+      plausible_skipped_(database.prepare("SELECT id, to_at FROM skipped WHERE id BETWEEN ?1 AND ?2 AND to_at <= ?3 "
+                                          "ORDER BY id LIMIT 1")),
       delete_skipped_(database.prepare("DELETE FROM skipped WHERE id <= ?1")),
       delete_gaps_(database.prepare("DELETE FROM gaps WHERE id <= ?1")),
       delete_old_gaps_(database.prepare(
@@ -48,42 +49,31 @@ Purger::Purger(Database& database, GapLedger& ledger, Roller& roller)
                                    "ORDER BY id LIMIT ?1")),
       time_of_(database.prepare("SELECT requested_at FROM results WHERE seq = ?1")) {}
 
-/// Whether rows, taken in their order, are old enough to go. One from a time ahead goes with an older one behind it.
+/// Whether rows, taken in their order, are old enough to go. One from a time ahead goes with an older one behind it,
+/// however many others are between: a clock that was ahead for a while must not end the purge for good.
 class Purger::Old {
  public:
-  /// `times` gives numbers and times of rows from ?1 up to ?2, ?3 at most.
-  Old(Statement& times, std::int64_t through, const PurgeRule& rule)
-      : times_(times),
+  /// `plausible` gives number and time of the first row from ?1 up to ?2 that is not from after ?3.
+  Old(Statement& plausible, std::int64_t through, const PurgeRule& rule)
+      : plausible_(plausible),
         through_(through),
         before_(common::unix_micros(rule.before)),
-        plausible_(common::unix_micros(rule.plausible_until)),
-        max_rows_(static_cast<std::int64_t>(rule.bounds.rows)) {}
+        plausible_until_(common::unix_micros(rule.plausible_until)) {}
 
   bool operator()(std::int64_t number, std::int64_t at) {
     if (number <= sure_ || at < before_) return true;
-    if (at <= plausible_) return false;
-    sure_ = last_old(number);
-    return sure_ > 0;
+    if (at <= plausible_until_) return false;
+    auto rows = plausible_.query(number, through_, plausible_until_);
+    if (!rows.next() || rows.integer(1) >= before_) return false;
+    sure_ = rows.integer(0);
+    return true;
   }
 
  private:
-  /// 0: none is old enough.
-  std::int64_t last_old(std::int64_t from) {
-    std::int64_t last = 0;
-    auto rows = times_.query(from, through_, max_rows_);
-    while (rows.next()) {
-      const std::int64_t at = rows.integer(1);
-      if (at >= before_ && at <= plausible_) break;
-      if (at < before_) last = rows.integer(0);
-    }
-    return last;
-  }
-
-  Statement& times_;
+  Statement& plausible_;
   const std::int64_t through_;
   const std::int64_t before_;
-  const std::int64_t plausible_;
-  const std::int64_t max_rows_;
+  const std::int64_t plausible_until_;
   std::int64_t sure_ = 0;  // rows up to here are to go
 };
 
@@ -112,7 +102,7 @@ PurgeStep Purger::by_age(const PurgeRule& rule) {
 
 PurgeStep Purger::results_by_age(const PurgeRule& rule) {
   const Seq through = rule.through ? rule.through->results : kAll;
-  Old old(result_times_, through, rule);
+  Old old(plausible_result_, through, rule);
   PurgeStep step;
   Seq last = 0;
   {
@@ -131,7 +121,7 @@ PurgeStep Purger::results_by_age(const PurgeRule& rule) {
 
 bool Purger::skipped_by_age(const PurgeRule& rule) {
   const std::int64_t through = rule.through ? rule.through->skipped : kAll;
-  Old old(skipped_times_, through, rule);
+  Old old(plausible_skipped_, through, rule);
   bool more = false;
   std::int64_t last = 0;
   {
@@ -153,10 +143,10 @@ bool Purger::forget(const ForgetRule& rule) {
   const auto all = static_cast<std::int64_t>(rule.max_rows);
   const bool hours = rollups.forget(Tier::kHour, rule.hours_before, rule.max_rows) == all;
   const bool days = rollups.forget(Tier::kDay, rule.days_before, rule.max_rows) == all;
-  roller_.outages().forget(rule.days_before);
+  const bool outages = roller_.outages().forget(rule.days_before, rule.max_rows);
   delete_old_gaps_.run(rule.gaps_through, common::unix_micros(rule.days_before), kMaxGaps);
   rollups.save();
-  return hours || days;
+  return hours || days || outages;
 }
 
 std::int64_t Purger::oldest_rollups(std::size_t max_rows) {

@@ -36,7 +36,7 @@ struct ForgetRule {
   common::WallTime hours_before{};
   common::WallTime days_before{};  ///< of gaps and outages too
   std::int64_t gaps_through = 0;   ///< only gaps up to here
-  std::size_t max_rows = 0;        ///< of each tier
+  std::size_t max_rows = 0;        ///< of each tier, and of outages
 };
 
 /// How many of the oldest rows of each kind.
@@ -95,10 +95,10 @@ class Purger {
   Roller& roller_;
   Database& database_;
   Statement oldest_results_;
-  Statement result_times_;
+  Statement plausible_result_;
   Statement delete_results_;
   Statement oldest_skipped_;
-  Statement skipped_times_;
+  Statement plausible_skipped_;
   Statement delete_skipped_;
   Statement delete_gaps_;
   Statement delete_old_gaps_;

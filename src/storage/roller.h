@@ -12,7 +12,7 @@
 namespace monitor::storage {
 
 /// How many slots of a skipped range, spread evenly over it, were due in each hour; the hours in order. A range longer
-/// than any purge lets grow was taken under a clock that jumped: what is beyond 400 days counts into its last hour.
+/// than any purge lets grow was taken under a clock that jumped: its slots are spread over its first 400 days.
 std::vector<std::pair<common::WallTime, std::uint64_t>> slots_by_hour(const Skipped& skipped);
 
 class Roller {

@@ -24,9 +24,13 @@ constexpr std::chrono::hours kPlausibleAhead{1};
 // Sums of one step, each some 5 µs to write and 1.5 KiB in memory. With fewer a commit would wait less for a step, but
 // with many services each sum would be of fewer rows.
 constexpr std::size_t kMaxSums = 20'000;
-// On a full disk the log must fit into the ballast: a sum may touch four pages of the file.
+// On a full disk the log must fit into the ballast: a sum may touch four pages of the file, and each page that a
+// deleted row was in is written too. Usually a page has some sixty rows; where steps turn out too large, each may fill
+// one.
 constexpr std::size_t kFullDiskSums = 32;
-constexpr std::size_t kRollupsAtCap = 500;  // a step of about 100 KiB
+constexpr std::size_t kFullDiskRows = 5000;
+constexpr std::size_t kLeastFullDiskRows = 100;
+constexpr std::size_t kRollupsAtCap = 500;  // a step of about 100 KiB; on a full disk too
 // What a commit takes, generously; if it takes more, SQLite says so.
 constexpr std::uint64_t kBytesPerResult = 400;
 constexpr std::uint64_t kBytesPerRange = 60;
@@ -62,7 +66,10 @@ void Worker::load(Session& fresh) {
 }
 
 void Worker::recover(const SqliteError& error) {
-  full_ = full_ || error.full();
+  if (error.full()) {
+    full_disk_rows_ = full_ ? std::max(kLeastFullDiskRows, full_disk_rows_ / 2) : kFullDiskRows;
+    full_ = true;
+  }
   if (error.io()) session_.reset();
 }
 
@@ -304,7 +311,9 @@ Bounds Worker::bounds(std::size_t max_rows) const {
   const auto spent = [this, begin = clock_.steady()] {
     return std::chrono::duration_cast<common::Micros>(clock_.steady() - begin);
   };
-  return {.rows = max_rows, .sums = full_ ? kFullDiskSums : kMaxSums, .spent = spent};
+  return {.rows = full_ ? std::min(max_rows, full_disk_rows_) : max_rows,
+          .sums = full_ ? kFullDiskSums : kMaxSums,
+          .spent = spent};
 }
 
 Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t max_rows) {
@@ -328,11 +337,14 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t ma
 
 bool Worker::forget(common::WallTime hours_before, common::WallTime days_before, bool exported_only,
                     std::size_t max_rows) {
-  const ForgetRule rule{.hours_before = hours_before,
-                        .days_before = days_before,
-                        .gaps_through = exported_only ? state_.exported.gaps : state_.head.gaps,
-                        .max_rows = max_rows};
-  const bool more = transact([&](Session& current) { return current.purger.forget(rule); });
+  ForgetRule rule{.hours_before = hours_before,
+                  .days_before = days_before,
+                  .gaps_through = exported_only ? state_.exported.gaps : state_.head.gaps,
+                  .max_rows = max_rows};
+  const bool more = transact([&](Session& current) {
+    if (full_) rule.max_rows = std::min(max_rows, kRollupsAtCap);
+    return current.purger.forget(rule);
+  });
   refresh_size();
   return more;
 }

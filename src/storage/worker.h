@@ -100,8 +100,9 @@ class Worker {
   bool running_is_known_ = false;  // the database says since when
   common::SteadyTime ballast_tried_{};
   std::unique_ptr<Session> session_;
-  bool full_ = false;   // the disk was full, and has not been seen to have room since
-  bool stale_ = false;  // a transaction did not end: what the session keeps in memory may be ahead of it
+  bool full_ = false;               // the disk was full, and has not been seen to have room since
+  std::size_t full_disk_rows_ = 0;  // of a purge step then
+  bool stale_ = false;              // a transaction did not end: what the session keeps in memory may be ahead of it
   State state_;
   std::int64_t commit_number_ = 0;     // the last one given; never given again
   std::optional<std::int64_t> doubt_;  // the number of a commit of rows that failed at its end

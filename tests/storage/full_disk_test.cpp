@@ -8,9 +8,11 @@
 
 #include "storage/ballast.h"
 #include "storage/pending.h"
+#include "storage/reader.h"
 #include "storage/rollup.h"
 #include "storage/small_disk.h"
 #include "storage/sql.h"
+#include "storage/sqlite.h"
 #include "storage/store.h"
 #include "support/stored.h"
 
@@ -42,6 +44,17 @@ std::size_t append_until_degraded(Stored& stored) {
   EXPECT_TRUE(stored.store().health().degraded);
   EXPECT_NE(stored.store().health().problem, "");
   return appended;
+}
+
+/// Checks that the days tell of.
+std::uint64_t rolled_up(Stored& stored) {
+  Rollup sum;
+  Reader(stored.file()).for_each_rollup(Tier::kDay, {}, common::WallTime::max(), [&](const PackedRollup& packed) {
+    EXPECT_TRUE(packed.add_to(sum));
+  });
+  std::uint64_t checks = 0;
+  for (const auto& [outcome, times] : sum.outcomes) checks += times;
+  return checks;
 }
 
 /// In trouble: the queue fills up and `extra` more are dropped. Gives how many were appended.
@@ -104,6 +117,56 @@ TEST(FullDisk, CanBePurgedThanksToTheBallast) {
   });
 }
 
+TEST(FullDisk, CanBePurgedThoughAllThatIsOldDoesNotFitIntoTheBallastAtOnce) {
+  const test::TempDir disk;
+  in_child([&] {
+    mount_disk(disk.path(), "24m");
+    Stored stored(disk / "local.sqlite3");
+    for (int i = 0; i < 100; ++i) stored.add(1000);
+    stored.export_all();
+    fill(disk / "filler");
+    std::int64_t purged = 0;
+    for (bool more = true; more;) {
+      // As the collector asks for them.
+      const Purged step = stored.wait(stored.store().purge(common::WallTime::max(), true, 100'000));
+      purged += step.results;
+      more = step.more;
+      stored.wait(stored.store().tidy());
+    }
+    EXPECT_EQ(purged, 100'000);
+    EXPECT_EQ(rolled_up(stored), 100'000U) << "once, though the first try was rolled back";
+    EXPECT_EQ(test::Sql(stored.file())("PRAGMA integrity_check"), "ok");
+  });
+}
+
+TEST(FullDisk, CanBePurgedThoughEachRowFillsAPage) {
+  const test::TempDir disk;
+  in_child([&] {
+    mount_disk(disk.path(), "48m");
+    Stored stored(disk / "local.sqlite3");
+    constexpr std::uint64_t kRows = 5000;
+    for (std::uint64_t i = 0; i < kRows; ++i) {
+      auto result = test::failed_check(stored.service(), stored.clock().wall(), "refused");
+      result.evidence = std::string(3000, 'x');
+      stored.wait(stored.store().append(result));
+      if (i % 1000 == 999) stored.wait(stored.store().commit());
+    }
+    stored.export_all();
+    fill(disk / "filler");
+    std::uint64_t purged = 0;
+    for (int attempt = 0; attempt < 200 && purged < kRows; ++attempt) {
+      try {
+        const auto step = stored.wait(stored.store().purge(common::WallTime::max(), true, 100'000));
+        purged += static_cast<std::uint64_t>(step.results);
+        stored.wait(stored.store().tidy());
+      } catch (const SqliteError&) {  // too much at once: the next step is smaller
+      }
+    }
+    EXPECT_EQ(purged, kRows);
+    EXPECT_EQ(rolled_up(stored), kRows);
+  });
+}
+
 TEST(FullDisk, CanBePurgedThoughTheRollUpsAreMoreThanFitsIntoTheBallast) {
   const test::TempDir disk;
   in_child([&] {
@@ -131,6 +194,7 @@ TEST(FullDisk, CanBePurgedThoughTheRollUpsAreMoreThanFitsIntoTheBallast) {
       stored.wait(stored.store().tidy());
     }
     EXPECT_EQ(purged, 40'000);
+    EXPECT_EQ(rolled_up(stored), 40'000U);
     EXPECT_EQ(test::Sql(stored.file())("SELECT count(*) FROM rollups"), "22000");
     EXPECT_EQ(test::Sql(stored.file())("PRAGMA integrity_check"), "ok");
   });

@@ -102,6 +102,29 @@ TEST(LeftOpen, IsSkippedOnceAtTheNextStart) {
   }
 }
 
+TEST(LeftOpen, IsFoundThoughTheLastResultOfALongIntervalWasPurged) {
+  Stored stored;
+  auto slow = test::definition_named("slow");
+  slow.interval = std::chrono::minutes{10};
+  const auto service = stored.wait(stored.store().define({slow})).front();
+  const auto began = stored.clock().wall();
+  stored.clock().advance(seconds{60});
+  const auto ran = stored.clock().wall();
+  stored.wait(stored.store().append(test::passed_check(service, ran)));
+  stored.wait(stored.store().commit());
+  stored.clock().advance(std::chrono::hours{2});
+  stored.add(1);
+  EXPECT_EQ(stored.wait(stored.store().purge(ran + seconds{1}, false, 10)).results, 1);
+  kill(stored, began, stored.clock().wall());
+  stored.clock().advance(seconds{30});
+  stored.open();
+  stored.wait(stored.store().commit());
+  const auto rows = stored.wait(stored.store().next_batch(10)).skipped;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].definition, service);
+  EXPECT_EQ(rows[0].from, ran + std::chrono::minutes{10});
+}
+
 TEST(LeftOpen, IsNoneOfAServiceThatWasNotCheckedInThatRun) {
   Stored stored;
   stored.add(1);

@@ -262,6 +262,15 @@ TEST_F(Outages, GoWhenTheyAreOlderThanTheDaysAreToBe) {
   EXPECT_EQ(outages(), "3-4(3) x1 at 3; ");
 }
 
+TEST_F(Outages, GoInBoundedSteps) {
+  checks("DUDUDU");
+  purge();
+  EXPECT_TRUE(stored_.wait(stored_.store().forget(start_, clock_ + hours{1}, false, 2)));
+  EXPECT_EQ(outages(), "5-6(5) x1 at 5; ");
+  EXPECT_FALSE(stored_.wait(stored_.store().forget(start_, clock_ + hours{1}, false, 2)));
+  EXPECT_EQ(outages(), "");
+}
+
 TEST(OutageTable, KeepsTheNewestOfTooMany) {
   Stored stored;
   const std::filesystem::path file = stored.file();
@@ -275,7 +284,9 @@ TEST(OutageTable, KeepsTheNewestOfTooMany) {
     table.add({.seq = 1, .definition = 1, .at = at, .outcome = common::Outcome::kUp});
   }
   table.save();
-  table.forget(common::WallTime::min());
+  EXPECT_TRUE(table.forget(common::WallTime::min(), 5));
+  EXPECT_EQ(database.integer("SELECT min(from_at) FROM outages"), 5) << "in bounded steps";
+  EXPECT_FALSE(table.forget(common::WallTime::min(), 5));
   EXPECT_EQ(database.integer("SELECT count(*) FROM outages"), 3);
   EXPECT_EQ(database.integer("SELECT min(from_at) FROM outages"), 7);
 }
