@@ -41,7 +41,7 @@ void PollingAgent::admit(common::SteadyTime now) {
   admitting_ = false;
   // Re-checks make room for slots at a host as they do in the pool.
   for (std::size_t i = 0; i < rechecking_.size(); ++i) {
-    if (polite_->is_crowded(rechecking_[i])) workers_.cancel(members_[rechecking_[i]].recheck);
+    if (polite_->is_crowded(rechecking_[i])) end_recheck(rechecking_[i]);
   }
   const auto next = polite_->next();
   if (next && *next < expected_) wake_.notify();

@@ -124,7 +124,7 @@ void PollingAgent::take(const Slot& slot) {
   }
   member.held = slot;
   schedule_->started(slot.service);  // as far as the slots after it go, the service is being checked
-  workers_.cancel(member.recheck);
+  end_recheck(slot.service);
 }
 
 void PollingAgent::enqueue(const Slot& slot) {

@@ -27,6 +27,7 @@ struct Member {
   storage::DefinitionId definition = 0;
   History history{};
   std::uint64_t recheck = 0;                  ///< the task of the re-check that runs; 0: none
+  bool recheck_ends = false;                  ///< and was asked to make room
   std::optional<Slot> held{};                 ///< came while that ran, and begins when it has ended
   std::optional<common::SteadyTime> began{};  ///< the slot's check that runs
   std::optional<common::Micros> took{};       ///< the last one that ended
@@ -75,6 +76,7 @@ class PollingAgent final : public Agent {
   boost::asio::awaitable<void> run_recheck(Recheck recheck);
   void recheck_ended(std::size_t service);
   void plan_next(const Recheck& next, common::SteadyTime ended);
+  void end_recheck(std::size_t service);
   void cancel_rechecks(std::size_t count);
   void skip(const MissedSlots& missed);
   common::SteadyTime::duration late(common::SteadyTime now) const;

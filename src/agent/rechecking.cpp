@@ -1,5 +1,6 @@
 // The agent's checks that confirm a failure. They go where there is room, and make room for slots.
 #include <algorithm>
+#include <utility>
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
@@ -69,6 +70,7 @@ void PollingAgent::recheck_ended(std::size_t service) {
   --running_;
   Member& member = members_[service];
   member.recheck = 0;
+  member.recheck_ends = false;
   std::erase(rechecking_, service);
   if (const auto slot = std::exchange(member.held, std::nullopt)) {
     if (stopping_) {
@@ -83,10 +85,16 @@ void PollingAgent::recheck_ended(std::size_t service) {
   if (!stopping_ && !waiting_.empty() && running_ < max_running_) start_worker();
 }
 
+/// Asks it once: while many slots wait, each that joins them comes here for all.
+void PollingAgent::end_recheck(std::size_t service) {
+  Member& member = members_[service];
+  if (member.recheck == 0 || std::exchange(member.recheck_ends, true)) return;
+  workers_.cancel(member.recheck);
+}
+
 /// Those that began first.
 void PollingAgent::cancel_rechecks(std::size_t count) {
-  for (std::size_t i = 0; i < std::min(count, rechecking_.size()); ++i)
-    workers_.cancel(members_[rechecking_[i]].recheck);
+  for (std::size_t i = 0; i < std::min(count, rechecking_.size()); ++i) end_recheck(rechecking_[i]);
 }
 
 }  // namespace monitor::agent

@@ -26,6 +26,9 @@ constexpr double kProgramBytes = 24 << 20;
 constexpr double kServiceBytes = 2 << 10;
 constexpr double kPlainCheckBytes = 5 << 10;
 constexpr double kTlsCheckBytes = 54 << 10;
+/// And of a connection that waits to be used again.
+constexpr double kPlainIdleBytes = 1 << 10;
+constexpr double kTlsIdleBytes = kTlsCheckBytes - kPlainCheckBytes;
 constexpr std::size_t kMostHostWarnings = 10;
 
 double rate_of(const probe::Service& service) {
@@ -70,6 +73,7 @@ double share(const probe::Service& service, std::chrono::duration<double> takes)
 /// Checks at once, and what they take in memory.
 struct Busy {
   double checks = 0, bytes = 0;
+  double idle_bytes = 0;  ///< of the connections that wait meanwhile, if all of them may
 };
 
 template <typename Takes>
@@ -79,7 +83,9 @@ Busy busy(const config::Settings& settings, Takes takes) {
   for (const auto& service : settings.agent.services) {
     const double part = share(service, takes(service));
     sum.checks += part;
-    sum.bytes += part * (service.target.starts_with("https:") ? kTlsCheckBytes : kPlainCheckBytes);
+    const bool tls = service.target.starts_with("https:");
+    sum.bytes += part * (tls ? kTlsCheckBytes : kPlainCheckBytes);
+    if (service.spec().reuse) sum.idle_bytes += (1 - part) * (tls ? kTlsIdleBytes : kPlainIdleBytes);
   }
   return sum;
 }
@@ -192,9 +198,11 @@ Plan plan_of(const config::Settings& settings, std::size_t open_files) {
   plan.at_once_possible = checks_at_once(reusing(settings), open_files);
   plan.idle_connections = idle_connections(reusing(settings), open_files);
   plan.open_files = open_files;
-  plan.memory_typical = whole(empty + typical.bytes);
+  const double all = static_cast<double>(std::max<std::size_t>(1, reusing(settings)));
+  const double kept = static_cast<double>(plan.idle_connections) / all;
+  plan.memory_typical = whole(empty + typical.bytes + kept * typical.idle_bytes);
   const double possible = std::min(1.0, static_cast<double>(plan.at_once_possible) / std::max(1.0, worst.checks));
-  plan.memory_worst = whole(empty + worst.bytes * possible);
+  plan.memory_worst = std::max(plan.memory_typical, whole(empty + worst.bytes * possible + kept * worst.idle_bytes));
   plan.local = local_volume(settings);
   if (!settings.exporter.uri.empty()) plan.remote = remote_volume(settings);
 

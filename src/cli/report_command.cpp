@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 #include <ranges>
+#include <unordered_set>
 #include <utility>
 
 #include <CLI/App.hpp>
@@ -60,10 +61,11 @@ std::chrono::seconds parse_last(const std::string& text) {
 
 /// What is configured and has no result in the window is reported too, with nothing in it.
 void add_missing(Report& report, const config::Document& document) {
+  std::unordered_set<std::string> there;
+  for (const auto& service : report.services) there.insert(service.service);
   for (const auto& service : document.services) {
-    const std::string label = service.label();
-    if (std::ranges::find(report.services, label, &ServiceReport::service) != report.services.end()) continue;
-    report.services.push_back(report::nothing_of(label));
+    const auto [label, missing] = there.insert(service.label());
+    if (missing) report.services.push_back(report::nothing_of(*label));
   }
   std::ranges::sort(report.services, {}, &ServiceReport::service);
 }

@@ -26,7 +26,9 @@ using report::ServiceReport;
 std::string percent(const std::optional<double>& value) {
   if (!value) return "None";
   constexpr double kTwoDigits = 100;
-  return fmt::format("{:.2f}", std::floor(*value * kTwoDigits) / kTwoDigits);
+  // 18.4 times 100 is a little less than 1840. So little is not one check of a thousand million.
+  constexpr double kInexact = 1e-7;
+  return fmt::format("{:.2f}", std::floor(*value * kTwoDigits + kInexact) / kTwoDigits);
 }
 
 std::string millis(const std::optional<double>& value) {

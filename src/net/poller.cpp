@@ -26,6 +26,11 @@ int make_epoll() {
   return descriptor;
 }
 
+/// As errno has it: too many sockets are watched, or there is no memory. That is no fault of who is at the other end.
+std::exception_ptr cannot_watch() {
+  return std::make_exception_ptr(boost::system::system_error(errno, boost::system::system_category(), "epoll_ctl"));
+}
+
 }  // namespace
 
 asio::execution_context::id Poller::id;
@@ -163,11 +168,11 @@ void Poller::Socket::close() {
   ::close(std::exchange(descriptor_, -1));  // which takes it out of the epoll instance: nobody else holds it
   watched_ = 0;
   ready_ = 0;
-  ended_ = false;
+  ended_ = 0;
 }
 
 void Poller::Socket::drained(Wants what) {
-  if (!ended_) ready_ &= static_cast<std::uint8_t>(~what);
+  ready_ &= static_cast<std::uint8_t>(~what | ended_);
 }
 
 asio::awaitable<Poller::Ready> Poller::Socket::wait(Wants what, SteadyTime deadline) {
@@ -180,8 +185,8 @@ asio::awaitable<Poller::Ready> Poller::Socket::wait(Wants what, SteadyTime deadl
 
 void Poller::Socket::begin(Handler handler, Wants what, SteadyTime deadline) {
   if (deadline <= steady_clock::now()) return finish_later(std::move(handler), nullptr, Ready::kTimeout);
-  // What cannot be watched is wrong in a way that the next call tells.
-  if ((ready_ & what) != 0 || !watch(what)) return finish_later(std::move(handler), nullptr, Ready::kReady);
+  if ((ready_ & what) != 0) return finish_later(std::move(handler), nullptr, Ready::kReady);
+  if (!watch(what)) return finish_later(std::move(handler), cannot_watch(), Ready::kReady);
   wants_ = what;
   deadline_ = deadline;
   handler_.emplace(std::move(handler));
@@ -206,7 +211,8 @@ void Poller::Socket::hear(std::uint32_t events) {
   constexpr std::uint32_t kEnd = EPOLLHUP | EPOLLERR;
   if ((events & (EPOLLIN | EPOLLRDHUP | kEnd)) != 0) ready_ |= kRead;
   if ((events & (EPOLLOUT | kEnd)) != 0) ready_ |= kWrite;
-  ended_ = ended_ || (events & (EPOLLRDHUP | kEnd)) != 0;
+  if ((events & EPOLLRDHUP) != 0) ended_ |= kRead;  // it may still take what we send
+  if ((events & kEnd) != 0) ended_ |= kEither;
   if (handler_ && (ready_ & wants_) != 0) finish(Ready::kReady);
 }
 

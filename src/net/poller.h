@@ -28,7 +28,7 @@ class Poller final : public boost::asio::execution_context::service {
   static boost::asio::execution_context::id id;
 
   class Socket;
-  /// What a wait ended with. Cancellation is thrown (`operation_aborted`).
+  /// What a wait ended with. Thrown are cancellation (`operation_aborted`) and what kept us from watching the socket.
   enum class Ready : std::uint8_t { kReady, kTimeout };
 
   explicit Poller(boost::asio::execution_context& context);
@@ -100,7 +100,7 @@ class Poller::Socket {
   int descriptor_ = -1;
   std::uint32_t watched_ = 0;  ///< what the kernel tells of it; 0: it is not registered
   std::uint8_t ready_ = 0;
-  bool ended_ = false;  ///< no event will come any more
+  std::uint8_t ended_ = 0;  ///< what no event will come for any more
   std::uint8_t wants_ = 0;
   common::SteadyTime deadline_{};
   std::size_t place_ = 0;  ///< in the poller's heap, while `handler_` waits

@@ -79,7 +79,7 @@ struct TlsSession::Callbacks {
       return 0;
     }
     if (errno == EAGAIN || errno == EINTR) {
-      from.drained = true;
+      from.drained = errno == EAGAIN;
       BIO_set_retry_read(bio);
     } else {
       from.error_number = errno;

@@ -150,6 +150,14 @@ LEFT JOIN LATERAL (
   ORDER BY h.start, h.first_judged LIMIT 1
 ) AS n ON true)sql";
 
+const char* const kNextJudgedSql = R"sql(
+SELECT p.number, min(h.first_judged)
+FROM unnest($3::integer[], $4::integer[], $5::timestamp[]) WITH ORDINALITY AS p(agent, service, ended, number)
+JOIN unnest($1::integer[], $2::integer[]) AS s(definition, service) USING (service)
+JOIN monitoring_hours h ON h.agent = p.agent AND h.definition = s.definition AND h.start >= p.ended
+WHERE h.first_judged IS NOT NULL
+GROUP BY p.number)sql";
+
 std::string last_sql(common::WallTime from, common::WallTime to) {
   return fmt::format(R"sql(
 SELECT definition, request_timestamp, outcome, reason, status, total_us

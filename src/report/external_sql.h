@@ -58,6 +58,9 @@ std::string turns_sql(const Run& run);
 /// agent, service, hour, from, to, checks, outcome, reason, from_start, next judged, hour rows are gone; of hours from
 /// $3 on. $1, $2 likewise.
 extern const char* const kPiecesSql;
+/// number, the first judged check; of the roll-ups of hours of the agent $3 and the service $4 from the moment $5 on,
+/// side by side and numbered from 1. $1, $2 as above.
+extern const char* const kNextJudgedSql;
 /// definition, request, outcome, reason, status, total_us; of the last check of each definition of $1 from the moment
 /// beside it in $2 on, and in [from, to).
 std::string last_sql(common::WallTime from, common::WallTime to);

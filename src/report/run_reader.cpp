@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "report/remote_rollup.h"
 
 namespace monitor::report {
@@ -14,6 +16,23 @@ namespace {
 
 /// Of longer runs the activity is looked at by the day.
 constexpr std::chrono::hours kLongRun{72};
+/// What was judged within this time after a piece of the roll-ups is read with it.
+constexpr std::chrono::hours kSoonAfter{23};
+
+/// The pieces without an end, of one service, of which it is not known yet how it went on.
+std::vector<Piece*> unfinished(std::vector<Piece>& pieces, WallTime now) {
+  std::set<WallTime> going_on;
+  for (const auto& piece : pieces) {
+    if (piece.from_start) going_on.insert(piece.span_from);
+  }
+  std::vector<Piece*> found;
+  for (auto& piece : pieces) {
+    if (piece.outage.to || piece.span_to > now || going_on.contains(piece.span_to)) continue;
+    const bool known = piece.next_judged && *piece.next_judged <= piece.span_to + kSoonAfter;
+    if (!known) found.push_back(&piece);
+  }
+  return found;
+}
 
 }  // namespace
 
@@ -114,7 +133,8 @@ void RunReader::read_turns(const Run& run, const DownServices& down) {
 void RunReader::read_pieces(WallTime from, const std::set<AgentHour>& stale) {
   std::set<RemoteService*> all;
   for (auto& [key, service] : services_.services()) all.insert(&service);
-  auto parameters = services_.numbers_of(all);
+  const auto numbers = services_.numbers_of(all);
+  auto parameters = numbers;
   parameters.push_back(timestamp_of(from));
   remote_.query(kPiecesSql, parameters, [&](const RemoteRow& row) {
     const auto hour = row.time(2);
@@ -133,6 +153,30 @@ void RunReader::read_pieces(WallTime from, const std::set<AgentHour>& stale) {
     auto* service = &services_.at(row.integer(1));
     add_next_judged(piece, {row.integer(0), service}, row.boolean(10));
     services_.watched(row.integer(0), *service).pieces.push_back(std::move(piece));
+  });
+  read_next_judged(numbers);
+}
+
+void RunReader::read_next_judged(std::vector<std::string> services) {
+  std::vector<Piece*> pieces;
+  std::vector<std::int64_t> agents, numbers;
+  std::string ends;
+  for (auto& [id, agent] : services_.agents()) {
+    for (auto& [service, watched] : agent.services) {
+      for (auto* piece : unfinished(watched.pieces, now_)) {
+        add_next_judged(*piece, {id, service}, false);
+        ends += fmt::format("{}\"{}\"", pieces.empty() ? "" : ",", timestamp_of(piece->span_to));
+        pieces.push_back(piece);
+        agents.push_back(id);
+        numbers.push_back(service->number);
+      }
+    }
+  }
+  if (pieces.empty()) return;
+  services.insert(services.end(), {array_of(agents), array_of(numbers), "{" + ends + "}"});
+  remote_.query(kNextJudgedSql, services, [&](const RemoteRow& row) {
+    auto& next = pieces.at(static_cast<std::size_t>(row.integer(0) - 1))->next_judged;
+    next = std::min(next.value_or(WallTime::max()), row.time(1));
   });
 }
 

@@ -41,6 +41,8 @@ class RunReader {
   void read_turns(const Run& run, const DownServices& down);
   /// Results that are not rolled up may tell how it went on.
   void add_next_judged(Piece& piece, const Key& key, bool hours_gone) const;
+  /// Roll-ups that lie far behind a piece, or behind a run, may too. `services`: of numbers_of().
+  void read_next_judged(std::vector<std::string> services);
 
   Remote& remote_;
   RemoteServices& services_;

@@ -121,5 +121,24 @@ TEST_F(AgentTest, ARecheckWaitsForRoomWhileSlotsRun) {
   EXPECT_TRUE(stored().skipped.empty());
 }
 
+/// Of whatever number: each that joins those that wait finds the re-checks asked already.
+TEST_F(AgentTest, ManySlotsThatComeAtOnceAskEachRecheckOnceToMakeRoom) {
+  recheck(1, seconds{5});
+  make(6000, 1000, seconds{60});  // 200 a second at first
+  prober_.outcome = Outcome::kConnectRefused;
+  live(seconds{5});
+  prober_.hold = true;
+  live(milliseconds{2400});  // half of what runs by now are re-checks, and hardly any room is left
+  ASSERT_GT(agent_->health().running, 800U);
+  clock_.advance(milliseconds{1900});
+  boost::asio::post(io_, [&] { agent_->step(); });
+  io_.restart();
+  std::size_t turns = 0;
+  while (const auto ran = io_.poll()) turns += ran;
+  EXPECT_LT(turns, 20'000U);
+  EXPECT_LE(agent_->health().running, 1000U);
+  EXPECT_LE(prober_.most_at_once, 1000U);
+}
+
 }  // namespace
 }  // namespace monitor::agent

@@ -181,6 +181,17 @@ TEST_F(PlanTest, ConnectionsThatWaitToBeUsedAgainHaveABound) {
   EXPECT_EQ(plan(1024).idle_connections, 256U) << "files are needed for other things too";
 }
 
+TEST_F(PlanTest, ConnectionsThatWaitToBeUsedAgainTakeMemory) {
+  constexpr std::uint64_t kServices = 10'000, kLeast = 32 << 10;  // bytes of a TLS session
+  add(kServices, "https://a.example", seconds{300});
+  const auto fresh = plan(100'000).memory_typical;
+  auto spec = std::make_shared<probe::Spec>();
+  spec->reuse = true;
+  for (auto& service : settings_.agent.services) service.extra = spec;
+  EXPECT_GT(plan(100'000).memory_typical, fresh + kServices * kLeast);
+  EXPECT_LT(plan(1024).memory_typical, fresh + kServices * kLeast) << "no more than may wait";
+}
+
 TEST_F(PlanTest, ChecksAndConnectionsThatWaitShareTheOpenFiles) {
   auto spec = std::make_shared<probe::Spec>();
   spec->reuse = true;

@@ -98,6 +98,13 @@ TEST_F(ReportCommand, ShowsEveryServiceAlsoThoseWithoutResults) {
   }
 }
 
+TEST_F(ReportCommand, CutsAPercentageOnlyWhereItHasMoreThanTwoDigits) {
+  std::vector<Check> checks(125, {common::Outcome::kConnectRefused, common::Micros{100}, "nobody listens there"});
+  std::fill_n(checks.begin(), 23, Check{common::Outcome::kUp, common::Micros{10'000}, {}});
+  store(checks, 0);
+  EXPECT_THAT(must({"report"}).out, HasSubstr("|  125   | 18.40 |   100.00   |"));
+}
+
 TEST_F(ReportCommand, ShowsPhasesOfOneServiceOrWhenTold) {
   store_three_and_two_skipped();
   const auto told = must({"report", "--phases"}).out;

@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <vector>
@@ -105,6 +106,26 @@ TEST_F(PollerTest, AnEndIsToldOfAgainAndAgain) {
     EXPECT_EQ(wait(*pair.ours), Ready::kReady);
     EXPECT_EQ(pair.hear(), "");
   }
+}
+
+TEST_F(PollerTest, APeerThatSaysNoMoreIsStillWaitedForUntilItTakesMore) {
+  Pair pair(io_);
+  ASSERT_EQ(::shutdown(pair.theirs, SHUT_WR), 0);
+  EXPECT_EQ(wait(*pair.ours, Socket::kEither), Ready::kReady);
+  const std::string much(std::size_t{1} << 20, 'x');
+  while (::write(pair.ours->descriptor(), much.data(), much.size()) > 0) {
+  }
+  pair.ours->drained(Socket::kWrite);
+  EXPECT_EQ(wait(*pair.ours, Socket::kWrite, milliseconds{10}), Ready::kTimeout) << "the other end reads nothing";
+  EXPECT_EQ(pair.hear(), "");
+  EXPECT_EQ(wait(*pair.ours), Ready::kReady) << "its end is told of again and again";
+}
+
+TEST_F(PollerTest, WhatCannotBeWatchedThrows) {
+  Socket file(Poller::of(io_.get_executor()));
+  file.open(::memfd_create("poller_test", MFD_CLOEXEC));
+  ASSERT_TRUE(file.is_open());
+  EXPECT_THROW(wait(file), boost::system::system_error);
 }
 
 TEST_F(PollerTest, WritingBeginsToBeWatchedWhenItIsWaitedFor) {

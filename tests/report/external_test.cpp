@@ -178,6 +178,35 @@ TEST_F(ExternalReportTest, LateResultsAreInEveryFigureBeforeTheyAreRolledUp) {
   expect_same(after, local(after));
 }
 
+TEST_F(ExternalReportTest, AnOutageThatNobodyWatchedLastsUntilTheNextCheckAndNoLonger) {
+  const auto id = define(definition("shop"));
+  const auto add = [&](minutes ago, bool down) {
+    auto row = result(id, ago);
+    if (down) {
+      row.outcome = Outcome::kStatus;
+      row.reason = "HTTP 503";
+    }
+    append(row);
+  };
+  for (minutes ago{82 * 60}; ago > hours{80}; ago -= minutes{10}) add(ago, ago < hours{81});
+  for (minutes ago{5 * 60}; ago > minutes{0}; ago -= minutes{10}) add(ago, false);
+  commit();
+  now_ = std::chrono::floor<common::Micros>(clock_.wall());
+  export_all();
+  roll_up();
+  const auto report = external(hours{100});
+  expect_same(report, local(report));
+  ASSERT_EQ(report.services.size(), 1U);
+  ASSERT_EQ(report.services[0].outages.size(), 1U);
+  EXPECT_TRUE(report.services[0].outages[0].to);
+  // The same if the results of its hours are read, and what follows is rolled up.
+  server().exec(
+      "INSERT INTO monitoring_touched (hour, agent, first_seq, last_seq) SELECT hour, agent, first_seq, last_seq "
+      "FROM monitoring_rolled WHERE hour < timezone('utc', now()) - interval '50 hours'");
+  const auto again = external(hours{100});
+  expect_same(again, local(again));
+}
+
 TEST_F(ExternalReportTest, WhatWasDroppedRemainsInTheRollUps) {
   store_three_days();
   options_.remote_retention = hours{24};
