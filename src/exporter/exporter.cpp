@@ -25,6 +25,8 @@ namespace {
 
 /// Rows that no wake-up announced are found at the latest after this, and the loop is seen to live.
 constexpr std::chrono::seconds kIdleCheck{5};
+/// How the kind of a problem begins that PostgreSQL answered.
+const std::string kRefused = "refused";
 
 std::function<double()> system_random() {
   return [engine = std::minstd_rand(std::random_device{}())]() mutable {
@@ -58,6 +60,7 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   awaitable<void> maintain() {
+    const auto self = shared_from_this();
     begin_maintenance(true);
     co_await maintaining_.ended_by(common::SteadyTime::max());
   }
@@ -65,13 +68,14 @@ class Core : public std::enable_shared_from_this<Core> {
   awaitable<void> run() {
     while (true) {
       const auto progress = co_await step();
+      // Also while a backlog is sent or refused: where there is no room, it makes some.
+      if (maintenance_.due() && can_be_reached(progress)) begin_maintenance(false);
       if (progress == Progress::kMore) {
         batching_.taken(true, clock_.steady());
       } else if (progress == Progress::kUnavailable) {
         co_await async::sleep_for(backoff_.next());
       } else {
         batching_.taken(false, clock_.steady());
-        if (maintenance_.due() && !maintaining_.running()) begin_maintenance(false);
         co_await wait_for_work();
       }
       if (progress != Progress::kUnavailable) backoff_.reset();
@@ -120,6 +124,9 @@ class Core : public std::enable_shared_from_this<Core> {
   void begin_step() {
     if (!shipping_.running()) shipping_.start(shared_from_this(), one_step());
   }
+  bool can_be_reached(Progress progress) const {
+    return progress != Progress::kUnavailable || problem_kind_.starts_with(kRefused);
+  }
   void begin_maintenance(bool everything) {
     if (!maintaining_.running()) maintaining_.start(shared_from_this(), maintenance_.pass(everything));
   }
@@ -144,7 +151,7 @@ class Core : public std::enable_shared_from_this<Core> {
     } catch (const Unavailable& error) {
       problem = {"away", error.what()};
     } catch (const Refused& error) {
-      problem = {"refused" + error.sqlstate(), sentence(error)};
+      problem = {kRefused + error.sqlstate(), sentence(error)};
     } catch (const IdentityShared& error) {
       shipper_.leave_epoch();
       problem = {"shared", error.what()};

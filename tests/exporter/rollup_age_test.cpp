@@ -1,4 +1,5 @@
 // Roll-ups and the age of things: partitions that are dropped, tiers that end, agents and databases of older versions.
+#include "async/task_group.h"
 #include "rollup_fixture.h"
 #include "schema_v1.h"
 
@@ -21,6 +22,23 @@ TEST_F(RollupTest, ResultsThatAreNotRolledUpAreNotDropped) {
   EXPECT_EQ(stored("monitoring_hours", hour, 1, 2), expected);
   EXPECT_EQ(stored("monitoring_days", days_ago(30), 1, 2), expected);
   EXPECT_EQ(one("SELECT kept || ' ' || sealed FROM monitoring_rolled"), "true true");
+}
+
+// As on a full disk: the only way out may be what maintenance drops.
+TEST_F(RollupTest, OldResultsAreDroppedWhileNewOnesAreRefused) {
+  options_.remote_retention = days{20};
+  restart_exporter();
+  add_rows(1, days_ago(30) + hours{5}, 1, 100);
+  settle();
+  server().exec("ALTER TABLE monitoring_results ADD CONSTRAINT closed CHECK (attempt > 1000) NOT VALID");
+  add_results(20);
+  async::TaskGroup tasks(io_.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  tasks.spawn("exporter", exporter().run());
+  io_.restart();
+  while (one("SELECT count(*) FROM monitoring_results") != "0") io_.run_for(std::chrono::milliseconds{5});
+  EXPECT_TRUE(exporter().health().degraded) << "the new ones are still refused";
+  tasks.cancel();
+  test::run(io_, tasks.join());
 }
 
 TEST_F(RollupTest, WhatComesLateForADayThatWasDroppedIsAdded) {
