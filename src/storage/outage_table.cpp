@@ -11,7 +11,7 @@ constexpr std::size_t kMaxReasonBytes = 256;  // a sentence; a result's may be l
 
 }  // namespace
 
-OutageTable::OutageTable(Database& database, std::int64_t max_rows)
+OutageTable::OutageTable(Database& database, std::uint64_t max_rows)
     : database_(database),
       max_rows_(max_rows),
       reason_(database.prepare("SELECT reason FROM results WHERE seq = ?1")),
@@ -101,8 +101,12 @@ bool OutageTable::forget(common::WallTime before, std::size_t max_rows) {
   forget_.run(common::unix_micros(before), most);
   const std::int64_t old = database_.changes();
   if (old > 0) reload();
-  bound_.run(max_rows_, most);
-  return old == most || database_.changes() == most;
+  return keep_newest(max_rows_, max_rows) == most || old == most;
+}
+
+std::int64_t OutageTable::keep_newest(std::uint64_t keep, std::size_t max_rows) {
+  bound_.run(static_cast<std::int64_t>(keep), static_cast<std::int64_t>(max_rows));
+  return database_.changes();
 }
 
 }  // namespace monitor::storage

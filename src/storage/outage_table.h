@@ -22,9 +22,9 @@ struct Judged {
 class OutageTable {
  public:
   /// So many stay, the newest: a service that flaps for years must not fill the file.
-  static constexpr std::int64_t kMaxRows = 100'000;
+  static constexpr std::uint64_t kMaxRows = 100'000;
 
-  explicit OutageTable(Database& database, std::int64_t max_rows = kMaxRows);
+  explicit OutageTable(Database& database, std::uint64_t max_rows = kMaxRows);
 
   /// Takes a check whose result is still stored. A service's outage goes on when its settings change: it is that of
   /// its key.
@@ -34,6 +34,8 @@ class OutageTable {
   /// Removes those that ended, or had their last check, before `before`, and the oldest above the maximum; `max_rows`
   /// of each at most. True: there may be more.
   bool forget(common::WallTime before, std::size_t max_rows);
+  /// Removes the oldest that have ended, `max_rows` at most, so that about `keep` stay. Gives how many went.
+  std::int64_t keep_newest(std::uint64_t keep, std::size_t max_rows);
   /// After a rollback.
   void reload();
 
@@ -51,7 +53,7 @@ class OutageTable {
   void write(const Open& open, std::optional<common::WallTime> to);
 
   Database& database_;
-  const std::int64_t max_rows_;
+  const std::uint64_t max_rows_;
   Statement reason_;
   Statement insert_;
   Statement update_;

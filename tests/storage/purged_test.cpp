@@ -400,6 +400,27 @@ TEST(RollupsAtTheSizeCap, GoBeforeResultsWhereTheyTakeMoreThanHalfOfIt) {
   EXPECT_LE(4096 * pages, 1 << 20);
 }
 
+TEST(OutagesAtTheSizeCap, GoBeforeResults) {
+  Stored stored;
+  stored.close();
+  constexpr std::uint64_t kCap = std::uint64_t{1} << 20;
+  stored.cap(kCap);
+  stored.open();
+  stored.add(1000);
+  stored.close();
+  Sql(stored.file())(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO outages "
+      "(definition, from_at, to_at, last_at, checks, outcome, reason) SELECT 1, i, i + 1, i, 1, 2, "
+      "printf('%.*c', 250, 'x') FROM n");
+  stored.open();
+  for (int i = 0; i < 1000 && stored.wait(stored.store().purge_to_cap(1000)).more; ++i) {
+  }
+  Sql sql(stored.file());
+  EXPECT_EQ(sql("SELECT count(*) FROM results"), "1000");
+  EXPECT_LT(std::stoi(sql("SELECT count(*) FROM outages")), 5000);
+  EXPECT_EQ(sql("SELECT max(from_at) FROM outages"), "5000") << "the newest stay";
+}
+
 TEST(PurgeBounds, EndAStepAndTheNextOneGoesOnFromThere) {
   Stored stored;
   test::Ledger ledger;
