@@ -91,7 +91,7 @@ class LocalReport {
         lost_.push_back({std::string(name_of(gap.reason)), gap.from, gap.to, gap.count});
       }
     }
-    const auto alive = reader_.alive_at();
+    const auto alive = reader_.alive_at(options_.now);
     if (alive && options_.now - *alive > kSilence) gaps.push_back({*alive, options_.now});
     return {std::move(gaps), {window_.from, options_.now}};
   }

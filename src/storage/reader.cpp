@@ -199,10 +199,13 @@ std::optional<common::WallTime> Reader::oldest_result() {
   return std::nullopt;
 }
 
-std::optional<common::WallTime> Reader::alive_at() {
+std::optional<common::WallTime> Reader::alive_at(common::WallTime now) {
   const auto sign = parts_->database.prepare("SELECT value FROM meta WHERE key = 'alive_at'").integer();
   const auto newest = time_at(parts_->database.integer("SELECT max(seq) FROM results"));
-  const auto latest = std::max(sign.value_or(0), newest);
+  std::int64_t latest = 0;
+  for (const auto moment : {sign.value_or(0), newest}) {
+    if (moment <= common::unix_micros(now)) latest = std::max(latest, moment);
+  }
   return latest > 0 ? std::optional{common::from_unix_micros(latest)} : std::nullopt;
 }
 

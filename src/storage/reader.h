@@ -54,8 +54,8 @@ class Reader {
                        const std::function<void(const ReportRow&)>& visit);
   /// When the oldest result that is still here was requested; nothing: there is none.
   std::optional<common::WallTime> oldest_result();
-  /// The daemon's last sign of life, or its newest result if that is later.
-  std::optional<common::WallTime> alive_at();
+  /// The daemon's last sign of life, or its newest result if that is later. One after `now` is that of a wrong clock.
+  std::optional<common::WallTime> alive_at(common::WallTime now);
   /// Results and skipped slots that were purged, of hours or days that start in [from, to), the oldest first.
   void for_each_rollup(Tier tier, common::WallTime from, common::WallTime to,
                        const std::function<void(const PackedRollup&)>& visit);

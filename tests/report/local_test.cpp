@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "report/report.h"
+#include "storage/sql.h"
 #include "support/stored.h"
 
 namespace monitor::report {
@@ -106,6 +107,17 @@ TEST_F(LocalReportTest, AnAgentThatIsNotRunningNowIsNotCoveringEither) {
   EXPECT_EQ(later.checks, 0);
   EXPECT_EQ(later.not_running, 720);
   EXPECT_EQ(later.coverage_percent, 0.0);
+}
+
+TEST_F(LocalReportTest, AResultFromTheFutureIsNoSignOfLife) {
+  check(Outcome::kUp);
+  commit();
+  test::Sql(stored_.file())("INSERT OR REPLACE INTO meta VALUES ('alive_at', (SELECT max(requested_at) FROM results))");
+  auto ahead = test::passed_check(stored_.service(), stored_.clock().wall() + std::chrono::days{365});
+  stored_.wait(stored_.store().append(ahead));
+  commit();
+  go_on(minutes{5});
+  EXPECT_EQ(whole().services.at(0).not_running, 60);
 }
 
 TEST_F(LocalReportTest, SaysWhatIsLost) {
