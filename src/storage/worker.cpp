@@ -30,8 +30,9 @@ constexpr std::size_t kMaxSums = 20'000;
 constexpr std::size_t kFullDiskSums = 32;
 constexpr std::size_t kFullDiskRows = 5000;
 constexpr std::size_t kLeastFullDiskRows = 100;
-// Outages may have an eighth of the room.
+// Outages may have an eighth of the room; as few as these are never what fills it.
 constexpr std::uint64_t kBytesPerOutage = 300;
+constexpr std::uint64_t kLeastOutages = 3000;
 constexpr std::size_t kRollupsAtCap = 500;  // a step of about 100 KiB; on a full disk too
 // What a commit takes, generously; if it takes more, SQLite says so.
 constexpr std::uint64_t kBytesPerResult = 400;
@@ -369,8 +370,9 @@ Purged Worker::purge_to_cap(std::uint64_t cap, const Cursor& marked, std::size_t
 
 /// Roll-ups may have half of the room: they are worth more than the results they are made of, but not all of them.
 PurgeStep Worker::remove_oldest(std::uint64_t used, std::uint64_t cap, const Cursor& marked, std::size_t max_rows) {
-  const auto outages = transact(
-      [&](Session& current) { return current.roller.outages().keep_newest(cap / 8 / kBytesPerOutage, kRollupsAtCap); });
+  const auto kept = std::max(kLeastOutages, cap / 8 / kBytesPerOutage);
+  const auto outages =
+      transact([&](Session& current) { return current.roller.outages().keep_newest(kept, kRollupsAtCap); });
   if (outages > 0) return {.results = 0, .more = true};
   const Share held = guarded([this] { return session().purger.held(state_.head); });
   const std::uint64_t rows = held.results + held.skipped + held.gaps;
