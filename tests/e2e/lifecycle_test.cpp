@@ -126,9 +126,9 @@ TEST_F(Lifecycle, TheTimeAfterAKillIsAGapFromTheLastSignOfLife) {
   services(5, "/");
   auto first = world_.start();
   ASSERT_TRUE(eventually([&] { return results() > 10; })) << first->err();
-  const auto killed = unix_micros();
   first->signal(SIGKILL);
   first->wait();
+  const auto killed = unix_micros();        // not before: it may commit until the signal is there
   std::this_thread::sleep_for(seconds{2});  // the time without it
   const auto before = results();
   auto second = world_.start();
