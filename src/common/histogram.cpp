@@ -13,6 +13,11 @@ int octave_of(std::uint64_t micros) {
   return static_cast<int>(std::bit_width(micros)) - 1;
 }
 
+/// A bucket is as wide as 2 to the power of this.
+int shift_of(int bucket) {
+  return std::max(0, bucket / kPerDoubling - 1);
+}
+
 }  // namespace
 
 int Histogram::bucket_of(std::int64_t micros) {
@@ -22,12 +27,14 @@ int Histogram::bucket_of(std::int64_t micros) {
   return shift * kPerDoubling + static_cast<int>(value >> shift);
 }
 
+std::int64_t Histogram::begin_of(int bucket) {
+  const int shift = shift_of(bucket);
+  return std::int64_t{bucket - shift * kPerDoubling} << shift;
+}
+
 double Histogram::middle_of(int bucket) {
-  if (bucket < 2 * kPerDoubling) return bucket;
-  const int shift = bucket / kPerDoubling - 1;
-  const auto first = static_cast<std::uint64_t>(bucket - shift * kPerDoubling) << shift;
-  const auto width = std::uint64_t{1} << shift;
-  return static_cast<double>(first) + static_cast<double>(width - 1) / 2.0;
+  const auto width = std::int64_t{1} << shift_of(bucket);
+  return static_cast<double>(begin_of(bucket)) + static_cast<double>(width - 1) / 2.0;
 }
 
 void Histogram::add(Micros duration, std::uint64_t times) {

@@ -21,6 +21,8 @@ class Histogram {
 
   /// The bucket of a duration in microseconds; negative ones are 0.
   static int bucket_of(std::int64_t micros);
+  /// The shortest duration of a bucket, in microseconds.
+  static std::int64_t begin_of(int bucket);
   /// The middle of a bucket, in microseconds.
   static double middle_of(int bucket);
 

@@ -1,5 +1,6 @@
 #include "common/text.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include <fmt/format.h>
@@ -106,6 +107,23 @@ std::uint64_t stable_hash(std::string_view text) {
     hash *= 1099511628211ULL;
   }
   return hash;
+}
+
+std::string one_line(std::string_view message, std::span<const std::string> secrets) {
+  std::string out;
+  while (!message.empty()) {
+    const auto line = message.substr(0, message.find('\n'));
+    if (!line.starts_with('\t')) out.append(line) += "; ";
+    message.remove_prefix(std::min(message.size(), line.size() + 1));
+  }
+  while (out.ends_with(' ') || out.ends_with(';')) out.pop_back();
+  constexpr std::string_view kMask = "***";
+  for (const auto& secret : secrets) {
+    for (auto at = out.find(secret); at != std::string::npos; at = out.find(secret, at + kMask.size())) {
+      out.replace(at, secret.size(), kMask);
+    }
+  }
+  return out;
 }
 
 }  // namespace monitor::common

@@ -16,6 +16,8 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include "common/text.h"
+
 namespace monitor::exporter {
 namespace {
 
@@ -69,22 +71,11 @@ std::string connection_string(const Settings& settings) {
   return out;
 }
 
-/// One line, without libpq's prefix, its guesses (lines that begin with a tab), or any secret of the URI.
+/// Without libpq's prefix too.
 std::string cleaned(std::string_view text, const std::vector<std::string>& secrets) {
-  std::string out;
-  while (!text.empty()) {
-    const auto line = text.substr(0, text.find('\n'));
-    if (!line.starts_with('\t')) out.append(line) += "; ";
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-  }
-  while (out.ends_with(' ') || out.ends_with(';')) out.pop_back();
+  auto out = common::one_line(text, secrets);
   for (const std::string_view prefix : {"ERROR:  ", "FATAL:  "}) {
     if (out.starts_with(prefix)) out.erase(0, prefix.size());
-  }
-  for (const auto& secret : secrets) {
-    for (auto at = out.find(secret); at != std::string::npos; at = out.find(secret, at + 3)) {
-      out.replace(at, secret.size(), "***");
-    }
   }
   return out;
 }

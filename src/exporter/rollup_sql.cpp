@@ -160,18 +160,8 @@ Hours month_of(Hours time) {
 
 std::string bucket_bounds() {
   ArrayLiteral bounds;
-  std::int64_t lowest = 0;
   for (int bucket = 1; bucket < common::Histogram::kBuckets; ++bucket) {
-    auto beyond = common::Histogram::kLongest;  // its bucket is this one or a higher one
-    while (lowest < beyond) {
-      const auto middle = lowest + (beyond - lowest) / 2;
-      if (common::Histogram::bucket_of(middle) < bucket) {
-        lowest = middle + 1;
-      } else {
-        beyond = middle;
-      }
-    }
-    bounds.add(lowest);
+    bounds.add(common::Histogram::begin_of(bucket));
   }
   return bounds.close();
 }

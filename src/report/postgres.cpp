@@ -11,6 +11,7 @@
 #include <libpq-fe.h>
 
 #include "common/error.h"
+#include "common/text.h"
 
 namespace monitor::report {
 namespace {
@@ -80,7 +81,6 @@ std::string_view RemoteRow::text(int column) const {
 
 std::span<const std::uint8_t> RemoteRow::bytes(int column) const {
   const auto content = text(column);
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the same bytes
   return {reinterpret_cast<const std::uint8_t*>(content.data()), content.size()};
 }
 
@@ -191,21 +191,8 @@ void Remote::fail(const pg_result* answer) const {
   throw common::Error(fmt::format("PostgreSQL refuses the report: {} ({})", sentence, code));
 }
 
-/// One line, without libpq's guesses (lines that begin with a tab) or any secret.
 std::string Remote::cleaned(std::string_view text) const {
-  std::string out;
-  while (!text.empty()) {
-    const auto line = text.substr(0, text.find('\n'));
-    if (!line.starts_with('\t')) out.append(line) += "; ";
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-  }
-  while (out.ends_with(' ') || out.ends_with(';')) out.pop_back();
-  for (const auto& secret : secrets_) {
-    for (auto at = out.find(secret); at != std::string::npos; at = out.find(secret, at + 3)) {
-      out.replace(at, secret.size(), "***");
-    }
-  }
-  return out;
+  return common::one_line(text, secrets_);
 }
 
 std::string array_of(std::span<const std::int64_t> numbers) {

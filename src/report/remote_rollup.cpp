@@ -95,17 +95,7 @@ storage::SkipReason skip_reason_of(std::string_view name) {
 std::string bucket_begins() {
   std::vector<std::int64_t> begins;
   for (int bucket = 1; bucket < common::Histogram::kBuckets; ++bucket) {
-    std::int64_t low = begins.empty() ? 0 : begins.back();
-    std::int64_t high = common::Histogram::kLongest;
-    while (low < high) {  // the first duration that is not in a bucket before
-      const auto middle = low + (high - low) / 2;
-      if (common::Histogram::bucket_of(middle) < bucket) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    begins.push_back(low);
+    begins.push_back(common::Histogram::begin_of(bucket));
   }
   return array_of(begins);
 }

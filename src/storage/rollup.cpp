@@ -261,7 +261,7 @@ std::vector<std::uint8_t> pack(const Rollup& rollup) {
 }
 
 bool PackedRollup::add_to(Rollup& sum) const {
-  Room room;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
+  Room room;  // written before it is read
   return read(body, Checking{}) && read(body, Adding{.sum = sum, .room = room});
 }
 

@@ -11,9 +11,17 @@ TEST(HistogramTest, EveryDurationIsInABucketThatIsCloseToIt) {
     const int bucket = Histogram::bucket_of(micros);
     ASSERT_TRUE(bucket == last || bucket == last + 1) << micros;
     ASSERT_NEAR(Histogram::middle_of(bucket), static_cast<double>(micros), static_cast<double>(micros) * 0.0625);
+    ASSERT_LE(Histogram::begin_of(bucket), micros);
     last = bucket;
   }
   EXPECT_EQ(Histogram::bucket_of(Histogram::kLongest), Histogram::kBuckets - 1);
+}
+
+TEST(HistogramTest, ABucketBeginsWhereTheOneBeforeItEnds) {
+  for (int bucket = 1; bucket < Histogram::kBuckets; ++bucket) {
+    EXPECT_EQ(Histogram::bucket_of(Histogram::begin_of(bucket)), bucket);
+    EXPECT_EQ(Histogram::bucket_of(Histogram::begin_of(bucket) - 1), bucket - 1);
+  }
 }
 
 TEST(HistogramTest, WhatIsOutOfRangeCountsAsTheNearestThatIsIn) {

@@ -1,6 +1,7 @@
 #include "common/text.h"
 
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -44,6 +45,14 @@ TEST(Utf8Sequence, KnowsTheLengthsAndTheLimits) {
 TEST(StableHash, NeverChanges) {
   EXPECT_EQ(stable_hash(""), 14695981039346656037ULL);
   EXPECT_EQ(stable_hash("a"), 12638187200555641996ULL);
+}
+
+TEST(OneLine, LeavesOutGuessesAndSecrets) {
+  const std::vector<std::string> secrets{"hunter2", "***"};
+  EXPECT_EQ(one_line("no way in for hunter2\n\tIs the server running?\nhunter2hunter2 is wrong; \n", secrets),
+            "no way in for ***; ****** is wrong");
+  EXPECT_EQ(one_line("", secrets), "");
+  EXPECT_EQ(one_line("\tonly a guess", secrets), "");
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ constexpr common::WallTime kNoon = std::chrono::sys_days{std::chrono::year{2026}
 
 /// A day of one check every 5 s, as a service with quiet neighbours has it.
 Rollup usual_day() {
-  std::mt19937 engine(7);  // NOLINT(cert-msc51-cpp): the same at each run
+  std::mt19937 engine(7);
   std::lognormal_distribution<double> spread(0, 0.25);
   Rollup day;
   day.outcomes = {{1, 17'260}, {2, 20}};
@@ -91,7 +91,7 @@ TEST(Rollup, CutShortOrLongerThanItSaysIsDamagedAndAddsNothing) {
 }
 
 TEST(Rollup, ThatIsDamagedIsReadWithinItsBounds) {
-  std::mt19937 engine(11);  // NOLINT(cert-msc51-cpp): the same at each run
+  std::mt19937 engine(11);
   const auto whole = pack(usual_day());
   Rollup sum;
   std::size_t damaged = 0;
@@ -154,7 +154,7 @@ TEST(SkippedSlots, AreCountedInTheHourThatEachWasDueIn) {
 }
 
 TEST(SkippedSlots, AreAllCountedWhateverTheRange) {
-  std::mt19937_64 engine(3);  // NOLINT(cert-msc51-cpp): the same at each run
+  std::mt19937_64 engine(3);
   for (int i = 0; i < 2000; ++i) {
     const auto from = common::from_unix_micros(static_cast<std::int64_t>(engine() % 4'000'000'000'000'000));
     const auto to = from + common::Micros{static_cast<std::int64_t>(engine() % (std::uint64_t{1} << (engine() % 50)))};
