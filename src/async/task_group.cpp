@@ -1,7 +1,5 @@
 #include "async/task_group.h"
 
-#include <algorithm>
-
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
@@ -31,31 +29,29 @@ TaskGroup::TaskGroup(asio::any_io_executor executor, OnFailure on_failure)
 
 std::uint64_t TaskGroup::spawn(std::string name, asio::awaitable<void> task) {
   const std::uint64_t number = ++last_number_;
-  const auto self = tasks_.emplace(tasks_.end());
-  self->number = number;
-  self->name = std::move(name);
+  auto& own = tasks_[number];
+  own.name = std::move(name);
   asio::co_spawn(executor_, std::move(task),
-                 asio::bind_cancellation_slot(self->signal.slot(),
-                                              [this, self](std::exception_ptr failure) { ended(self, failure); }));
+                 asio::bind_cancellation_slot(own.signal.slot(),
+                                              [this, number](std::exception_ptr failure) { ended(number, failure); }));
   return number;
 }
 
-void TaskGroup::ended(std::list<Task>::iterator task, std::exception_ptr failure) {
-  const std::string name = std::move(task->name);
-  tasks_.erase(task);
+void TaskGroup::ended(std::uint64_t number, std::exception_ptr failure) {
+  const std::string name = std::move(tasks_.extract(number).mapped().name);
   if (tasks_.empty()) empty_.notify();
   if (failure && !is_cancellation(failure)) on_failure_(name, failure);
 }
 
 void TaskGroup::cancel() {
-  // A task that ends inside emit() removes itself from the list, so each step is taken from a posted turn of the loop.
-  for (const auto& task : tasks_) cancel(task.number);
+  // A task that ends inside emit() removes itself from the map, so each step is taken from a posted turn of the loop.
+  for (const auto& [number, task] : tasks_) cancel(number);
 }
 
 void TaskGroup::cancel(std::uint64_t number) {
   asio::post(executor_, [this, number] {
-    const auto task = std::ranges::find(tasks_, number, &Task::number);
-    if (task != tasks_.end()) task->signal.emit(asio::cancellation_type::terminal);
+    const auto task = tasks_.find(number);
+    if (task != tasks_.end()) task->second.signal.emit(asio::cancellation_type::terminal);
   });
 }
 

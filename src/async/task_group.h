@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <list>
+#include <map>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -37,16 +37,15 @@ class TaskGroup {
 
  private:
   struct Task {
-    std::uint64_t number = 0;
     std::string name;
     boost::asio::cancellation_signal signal;
   };
 
-  void ended(std::list<Task>::iterator task, std::exception_ptr failure);
+  void ended(std::uint64_t number, std::exception_ptr failure);
 
   boost::asio::any_io_executor executor_;
   OnFailure on_failure_;
-  std::list<Task> tasks_;
+  std::map<std::uint64_t, Task> tasks_;  ///< by number
   std::uint64_t last_number_ = 0;
   Event empty_;
 };
