@@ -3,8 +3,36 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <span>
 
 namespace monitor::storage {
+namespace {
+
+constexpr std::ptrdiff_t kLeastApart = 32;
+
+/// Half as many, at least kLeastApart, made one where the least time is between two: in one span of all that ran would
+/// be taken for not running.
+std::vector<Gap> nearest_joined(std::vector<Gap> gaps) {
+  const auto joins = std::ssize(gaps) - std::max(kLeastApart, std::ssize(gaps) / 2);
+  if (joins <= 0) return gaps;
+  std::ranges::sort(gaps, {}, &Gap::from);
+  std::vector<std::pair<common::Micros, std::size_t>> between;
+  for (std::size_t i = 1; i < gaps.size(); ++i) between.emplace_back(gaps[i].from - gaps[i - 1].to, i);
+  std::ranges::nth_element(between, between.begin() + joins);
+  std::vector<bool> joined(gaps.size());
+  for (const auto& [time, i] : std::span(between).first(static_cast<std::size_t>(joins))) joined[i] = true;
+  std::vector<Gap> fewer;
+  for (std::size_t i = 0; i < gaps.size(); ++i) {
+    if (joined[i]) {
+      fewer.back().to = std::max(fewer.back().to, gaps[i].to);
+    } else {
+      fewer.push_back(gaps[i]);
+    }
+  }
+  return fewer;
+}
+
+}  // namespace
 
 GapLedger::GapLedger(Database& database, Writer& writer)
     : writer_(writer),
@@ -48,7 +76,12 @@ bool GapLedger::removed(const Gap& gap, std::int64_t sealed) {
 
 std::int64_t GapLedger::folded(const std::vector<Gap>& gaps) {
   std::map<GapReason, Gap> sums;
+  std::vector<Gap> absences;
   for (const auto& gap : gaps) {
+    if (gap.reason == GapReason::kNotRunning) {
+      absences.push_back(gap);
+      continue;
+    }
     const auto [place, first] = sums.try_emplace(gap.reason, gap);
     if (first) continue;
     Gap& sum = place->second;
@@ -60,8 +93,10 @@ std::int64_t GapLedger::folded(const std::vector<Gap>& gaps) {
     if (!contiguous) sum.first_seq = 0;
     sum.last_seq = contiguous ? gap.last_seq : 0;
   }
+  absences = nearest_joined(std::move(absences));
+  for (const auto& gap : absences) writer_.write(gap);
   for (const auto& [reason, gap] : sums) writer_.write(gap);
-  return std::ssize(sums);
+  return std::ssize(absences) + std::ssize(sums);
 }
 
 std::int64_t GapLedger::lost(Seq first, Seq last, common::WallTime until, const std::set<Seq>& quarantined) {

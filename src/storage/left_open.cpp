@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "storage/rollup.h"
+
 namespace monitor::storage {
 namespace {
 
@@ -23,7 +25,9 @@ std::optional<common::WallTime> left_open(const Accounted& rows, common::WallTim
   std::optional<common::WallTime> known = rows.ran;
   for (const auto& range : rows.skipped) {
     if (known && range.from - *known > interval * 3 / 2) return *known + interval;
-    if (!known && tells_of_one_before(range.reason) && range.from - interval >= began) return range.from - interval;
+    if (!known && !rows.purged && tells_of_one_before(range.reason) && range.from - interval >= began) {
+      return range.from - interval;
+    }
     known = std::max(known.value_or(range.to), range.to);
   }
   if (!known) return std::nullopt;
@@ -57,11 +61,17 @@ std::vector<Skipped> slots_left_open(const Database& database, common::WallTime 
                                             .count = rows.integer(3),
                                             .reason = static_cast<SkipReason>(rows.integer(4))});
   }
+  auto rolled_up = database.prepare("SELECT 1 FROM rollups WHERE tier = ?1 AND start = ?2 AND definition = ?3");
   auto interval_of = database.prepare("SELECT interval_s FROM definitions WHERE id = ?1");
   std::vector<Skipped> open;
   for (auto& [definition, rows] : services) {
     rows.interval = std::chrono::seconds{interval_of.integer(definition).value_or(0)};
     if (rows.interval.count() == 0) continue;
+    if (!rows.ran && !rows.skipped.empty()) {
+      const auto hour = start_of(Tier::kHour, rows.skipped.front().from - rows.interval);
+      rows.purged =
+          rolled_up.integer(static_cast<std::int64_t>(Tier::kHour), common::unix_micros(hour), definition).has_value();
+    }
     if (const auto due = left_open(rows, began, alive))
       open.push_back({definition, *due, *due, 1, SkipReason::kStopping});
   }

@@ -14,6 +14,7 @@ struct Accounted {
   std::chrono::seconds interval{};
   std::optional<common::WallTime> ran;  ///< the last slot with a result
   std::vector<Skipped> skipped;         ///< in order
+  bool purged = false;                  ///< results from about the first skipped slot may have been purged
 };
 
 /// When the one slot was due that is left open, if there is one: a service never overlaps itself. `began`, `alive`:

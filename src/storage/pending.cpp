@@ -77,7 +77,7 @@ void make_storable(Result& result) {
   make_storable(result.evidence, kMaxEvidenceBytes);
 }
 
-std::vector<Gap> gaps_of(const Work& work) {
+std::vector<Gap> gaps_of(const Work& work, common::WallTime began) {
   std::vector<Gap> gaps;
   for (const auto& gap : work.gaps) {
     if (gap.reason != GapReason::kNotRunning) gaps.push_back(gap);
@@ -88,7 +88,10 @@ std::vector<Gap> gaps_of(const Work& work) {
     merge(results, {.from = result.requested_at, .to = result.requested_at, .count = 1});
   }
   Gap skipped = kNone;
-  for (const auto& range : work.skipped) merge(skipped, {.from = range.from, .to = range.to, .count = range.count});
+  for (const auto& range : work.skipped) {
+    if (range.reason == SkipReason::kStopping && range.from < began) continue;
+    merge(skipped, {.from = range.from, .to = range.to, .count = range.count});
+  }
   for (const auto& gap : {results, skipped}) {
     if (gap.count > 0) gaps.push_back(gap);
   }

@@ -21,9 +21,10 @@ inline constexpr std::size_t kMaxRanges = 10'000;
 /// rows.h says.
 void make_storable(Result& result);
 
-/// What is lost when `work` is given up: one gap of its results, one of its skipped slots, and the gaps it holds, but
-/// for the times when nothing ran, which the next start finds again.
-std::vector<Gap> gaps_of(const Work& work);
+/// What is lost when `work` is given up: one gap of its results, one of its skipped slots, and the gaps it holds. The
+/// next start finds again when nothing ran, and which slots from before `began`, the start of this run, were left open:
+/// they are not among it.
+std::vector<Gap> gaps_of(const Work& work, common::WallTime began);
 
 class Pending {
  public:

@@ -53,7 +53,8 @@ struct PurgeStep {
 
 class Purger {
  public:
-  /// A step adds rows up for about so long; to write the sums and to delete the rows takes as long again.
+  /// A step adds rows up for about so long, then writes the sums and deletes the rows: with many services up to some
+  /// 0.2 to 0.3 s in all.
   static constexpr std::chrono::milliseconds kTime{20};
   /// But so long where each sum is of a few rows only: to write one costs as much as to add up ten rows.
   static constexpr std::chrono::milliseconds kMostTime{80};

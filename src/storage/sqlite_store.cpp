@@ -300,8 +300,9 @@ asio::awaitable<std::size_t> SqliteStore::close() {
 /// Called when the pool has ended: the worker may be asked from here.
 void SqliteStore::keep_lost() {
   std::vector<Lost> lost;
-  for (const auto& gap : gaps_of(pending_.front())) lost.push_back({.gap = gap, .commit = worker_.doubtful()});
-  for (const auto& gap : gaps_of(pending_.waiting())) lost.push_back({.gap = gap});
+  const auto began = worker_.running_since();
+  for (const auto& gap : gaps_of(pending_.front(), began)) lost.push_back({.gap = gap, .commit = worker_.doubtful()});
+  for (const auto& gap : gaps_of(pending_.waiting(), began)) lost.push_back({.gap = gap});
   if (pending_.dropping().count > 0) lost.push_back({.gap = pending_.dropping()});
   if (lost.empty()) return;
   common::log::error("{} results could not be stored and are lost: {}", pending_.results(), trouble_.problem());

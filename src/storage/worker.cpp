@@ -324,16 +324,17 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t ma
                  .plausible_until = state_.newest.value_or(clock_.wall()) + kPlausibleAhead,
                  .through = exported_only ? std::optional{state_.exported} : std::nullopt,
                  .bounds = {}};
+  Seq oldest = 0;
   const auto step = transact([&](Session& current) {
     rule.bounds = bounds(max_rows);
     const auto done = current.purger.by_age(rule);
-    if (done.results > 0) current.tls.forget_before(current.purger.oldest_seq());
+    if (done.results == 0) return done;
+    oldest = current.purger.oldest_seq();
+    current.tls.forget_before(oldest);
+    if (!current.quarantined.empty()) current.load_quarantine();
     return done;
   });
-  if (step.results > 0) {
-    state_.oldest = session().purger.oldest_seq();
-    if (!session().quarantined.empty()) session().load_quarantine();
-  }
+  if (step.results > 0) state_.oldest = oldest;
   refresh_size();
   return {.results = step.results, .more = step.more};
 }
@@ -418,8 +419,13 @@ void Worker::checkpoint_all() {
   database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+/// What was done before stands, whether its size can be read or not: the next call tries again.
 void Worker::refresh_size() {
-  state_.size = session().used_bytes() + size_of(wal_);
+  try {
+    state_.size = session().used_bytes() + size_of(wal_);
+  } catch (const SqliteError& error) {
+    recover(error);
+  }
 }
 
 void Worker::restore_ballast() {

@@ -39,6 +39,8 @@ class Worker {
   Worker(std::filesystem::path file, const async::Clock& clock);
 
   const State& state() const { return state_; }
+  /// When this run began.
+  common::WallTime running_since() const { return running_since_; }
   /// The last sign of life of an earlier run: its last commit, or the newest result if that is later.
   std::optional<common::WallTime> alive_at();
   /// Slots of an earlier run that ended without a stop, which are neither run nor skipped (left_open.h).

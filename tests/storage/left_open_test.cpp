@@ -53,6 +53,12 @@ TEST(LeftOpen, OfAServiceThatNeverRanIsTheSlotBeforeTheFirstOneThatIsTold) {
             std::nullopt);
 }
 
+TEST(LeftOpen, IsNoneBeforeSkippedSlotsWhoseResultsMayHaveBeenPurged) {
+  const Accounted rows{.interval = seconds{5}, .ran = {}, .skipped = {skipped(8, 13)}, .purged = true};
+  EXPECT_EQ(open_of(rows, 15), std::nullopt);
+  EXPECT_EQ(open_of(rows, 18), at(18)) << "what is due behind them is open all the same";
+}
+
 TEST(LeftOpen, TheSecondSlotOfALongIntervalMayComeHalfAnIntervalLater) {
   const Accounted rows{.interval = seconds{60}, .ran = at(10), .skipped = {}};
   EXPECT_EQ(open_of(rows, 99), std::nullopt);
@@ -123,6 +129,24 @@ TEST(LeftOpen, IsFoundThoughTheLastResultOfALongIntervalWasPurged) {
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].definition, service);
   EXPECT_EQ(rows[0].from, ran + std::chrono::minutes{10});
+}
+
+TEST(LeftOpen, IsNotMadeUpWhereTheResultBeforeASkippedSlotWasPurged) {
+  Stored stored;
+  const auto began = stored.clock().wall();
+  stored.clock().advance(seconds{1});
+  const auto ran = stored.clock().wall();
+  stored.wait(stored.store().append(test::passed_check(stored.service(), ran)));
+  stored.clock().advance(seconds{6});
+  const auto due = ran + seconds{5};
+  stored.store().append(Skipped{stored.service(), due, due, 1, SkipReason::kStillRunning});
+  stored.wait(stored.store().commit());
+  EXPECT_EQ(stored.wait(stored.store().purge(ran + seconds{1}, false, 10)).results, 1);
+  kill(stored, began, stored.clock().wall());
+  stored.clock().advance(seconds{30});
+  stored.open();
+  stored.wait(stored.store().commit());
+  EXPECT_EQ(stored.wait(stored.store().next_batch(10)).skipped.size(), 1U);
 }
 
 TEST(LeftOpen, IsNoneOfAServiceThatWasNotCheckedInThatRun) {

@@ -80,6 +80,30 @@ TEST(Lost, IsKeptThroughAStartThatCannotStoreItEither) {
   EXPECT_EQ(count, 16);
 }
 
+TEST(Lost, IsNoSlotThatTheNextStartFindsOpenAgain) {
+  Stored stored;
+  const auto began = stored.clock().wall();
+  stored.add(1);
+  stored.close();
+  stored.clock().advance(std::chrono::seconds{60});
+  Sql(stored.file())("UPDATE meta SET value = " + std::to_string(common::unix_micros(began)) +
+                     " WHERE key = 'running_since'");
+  Sql(stored.file())("UPDATE meta SET value = " + std::to_string(common::unix_micros(stored.clock().wall())) +
+                     " WHERE key = 'alive_at'");
+  for (int start = 0; start < 2; ++start) {
+    stored.clock().advance(std::chrono::seconds{1});
+    stored.open();
+    if (start == 0) EXPECT_EQ(close_under_lock(stored), 5U);
+  }
+  stored.wait(stored.store().commit());
+  const auto batch = stored.wait(stored.store().next_batch(100));
+  ASSERT_EQ(batch.skipped.size(), 1U);
+  EXPECT_EQ(batch.skipped[0].reason, SkipReason::kStopping);
+  const auto gaps = unstored(stored);
+  ASSERT_EQ(gaps.size(), 1U);
+  EXPECT_EQ(gaps[0].count, 8);
+}
+
 TEST(Lost, IsToldOnceThoughTheFileOutlivedItsGap) {
   Stored stored;
   close_under_lock(stored);

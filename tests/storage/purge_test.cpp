@@ -221,6 +221,38 @@ TEST_F(SizeCap, FoldsTheOldestGapsAndLosesNoneOfTheirCount) {
             sql("SELECT seq FROM sqlite_sequence WHERE name = 'gaps'"));
 }
 
+TEST_F(SizeCap, FoldsNoTimeWhenItRanIntoOneWhenNothingDid) {
+  constexpr int kGaps = 60'000;
+  stored_.add(1000);
+  for (int i = 0; i < kGaps; ++i) {
+    const auto at = stored_.clock().wall();
+    stored_.clock().advance(std::chrono::minutes{1});
+    const auto reason = i < 300 && i % 10 == 0 ? GapReason::kNotRunning : GapReason::kUnstored;
+    stored_.store().append(Gap{.reason = reason, .from = at, .to = at + std::chrono::minutes{1}, .count = 0});
+    if (i % 5000 == 4999) stored_.wait(stored_.store().commit());
+  }
+  purge_all();
+  Sql sql(stored_.file());
+  EXPECT_LT(std::stoi(sql("SELECT count(*) FROM gaps")), kGaps);
+  EXPECT_EQ(sql("SELECT count(*) FROM gaps WHERE reason = 4"), "30");
+  EXPECT_EQ(sql("SELECT sum(to_at - from_at) FROM gaps WHERE reason = 4"), "1800000000");
+}
+
+TEST_F(SizeCap, MakesTimesWhenNothingRanOneWhereLeastRanBetween) {
+  constexpr int kGaps = 60'000;
+  for (int i = 0; i < kGaps; ++i) {
+    const auto at = stored_.clock().wall();
+    stored_.store().append(Gap{.reason = GapReason::kNotRunning, .from = at, .to = at + std::chrono::seconds{1}});
+    stored_.clock().advance(std::chrono::seconds{i % 5 == 0 ? 86'400 : 2});
+    if (i % 5000 == 4999) stored_.wait(stored_.store().commit());
+  }
+  purge_all();
+  Sql sql(stored_.file());
+  const int left = std::stoi(sql("SELECT count(*) FROM gaps"));
+  EXPECT_LT(left, kGaps * 3 / 4);
+  EXPECT_LT(std::stoll(sql("SELECT sum(to_at - from_at) FROM gaps")), kGaps * 3'000'000LL);
+}
+
 TEST(SizeCapBelowAnything, StopsWhenNothingMoreCanGo) {
   Stored stored;
   stored.close();
