@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMaxRows = 100'000;  // the store ends a step before, when its time is up
 constexpr std::size_t kMaxRollups = 5000;
 constexpr std::chrono::seconds kPause{2};
+constexpr std::chrono::minutes kForgetPace{10};  // what is left of purged rows stays for days: it need not go at once
 
 /// How often results are purged by age: the more of a service go at once, the less it costs to add each to the
 /// roll-ups. None stays much longer than was asked for.
@@ -66,8 +67,12 @@ asio::awaitable<bool> PurgeLoop::purge() {
   const bool due = !due_ || moment.steady >= *due_;
   bool more = false;
   if (due && before) more = co_await purge_by_age(*before);
-  if (due && hours_before) more = co_await forget(*hours_before) || more;
   if (due && !more) due_ = moment.steady + pace_;
+  if (hours_before && (!forget_due_ || moment.steady >= *forget_due_)) {
+    const bool more_to_forget = co_await forget(*hours_before);
+    if (!more_to_forget) forget_due_ = moment.steady + kForgetPace;
+    more = more || more_to_forget;
+  }
   const auto capped = co_await store_.purge_to_cap(kMaxRows);
   health_.purged += static_cast<std::uint64_t>(capped.results);
   more = more || capped.more;

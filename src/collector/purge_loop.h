@@ -29,6 +29,7 @@ class PurgeLoop final : public Collector {
   Retention retention_;
   Retention history_;  // roll-ups are the only copy here, whatever is exported
   std::optional<common::SteadyTime> due_;
+  std::optional<common::SteadyTime> forget_due_;
   Health health_;
   bool told_suspended_ = false;
   std::uint64_t told_ = 0;  // how many of health_.purged the log knows of

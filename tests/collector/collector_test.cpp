@@ -119,6 +119,28 @@ TEST(Collector, KeepsHoursAndDaysAsLongAsTheyAreToStay) {
   EXPECT_EQ(rollups(stored), (Kept{.hours = 48, .days = 5}));
 }
 
+TEST(Collector, LooksForOldRollUpsEveryTenMinutes) {
+  Stored stored;
+  const Options options{.keep_exported = minutes{1}, .rollup_hours = hours{1}, .rollup_days = hours{1}};
+  const auto worker = collector(stored, options, true);
+  const auto first_hour_ends = std::chrono::ceil<hours>(stored.clock().wall());
+  std::vector<int> kept_too_long;
+  for (int minute = 0; minute < 180; ++minute) {
+    stored.add(1);
+    stored.export_all();
+    stored.wait(worker->step());
+    int first_hours = 0;
+    storage::Reader(stored.file())
+        .for_each_rollup(storage::Tier::kHour, {}, first_hour_ends,
+                         [&](const storage::PackedRollup&) { ++first_hours; });
+    if (first_hours > 0 && stored.clock().wall() >= first_hour_ends + hours{1}) kept_too_long.push_back(minute);
+    stored.clock().advance(minutes{1});
+  }
+  ASSERT_FALSE(kept_too_long.empty());
+  EXPECT_LT(kept_too_long.size(), 10U);
+  EXPECT_EQ(kept_too_long.back() % 10, 9) << "gone with the next look";
+}
+
 TEST(Collector, KeepsRollUpsWhileTheClockOfAStartIsInDoubt) {
   Stored stored;
   const Options options{.keep_exported = hours{1}, .rollup_hours = hours{48}, .rollup_days = hours{48}};
