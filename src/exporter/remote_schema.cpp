@@ -181,6 +181,7 @@ void ensure_partition(Session& session, std::chrono::sys_days day) {
   const auto transaction = session.begin();
   take_lock(*transaction);
   if (partitions(*transaction).days.contains(day)) return;
+  seal_lost(*transaction, day);
   const auto name = std::string(kPrefix) + name_of_day(day);
   transaction->run(
       fmt::format("CREATE TABLE IF NOT EXISTS {0} (LIKE monitoring_results INCLUDING ALL);"
@@ -188,10 +189,6 @@ void ensure_partition(Session& session, std::chrono::sys_days day) {
                   "ALTER INDEX IF EXISTS {0}_definition_request_timestamp_idx SET (fillfactor = 100);"
                   "ALTER TABLE monitoring_results ATTACH PARTITION {0} FOR VALUES FROM ('{1}') TO ('{2}')",
                   name, name_of_day(day, "-"), name_of_day(day + std::chrono::days{1}, "-")));
-  transaction->run(
-      fmt::format("UPDATE monitoring_rolled SET sealed = true WHERE hour >= '{}' AND hour < '{}' "
-                  "AND first_seq IS NOT NULL AND NOT sealed",
-                  name_of_day(day, "-"), name_of_day(day + std::chrono::days{1}, "-")));
   transaction->commit();
 }
 

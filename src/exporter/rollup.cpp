@@ -37,13 +37,12 @@ bool holds(Transaction& transaction, const std::string& condition) {
   return transaction.run("SELECT " + condition).at(0).at(0) == "t";
 }
 
-/// Hours of days that lost results are not rolled up on their own: `hour` is an expression.
-std::string sealed_day_sql(std::string_view hour) {
-  return fmt::format(
-      "EXISTS (SELECT FROM monitoring_rolled s WHERE s.sealed AND s.hour >= date_trunc('day', {0}) "
-      "AND s.hour < date_trunc('day', {0}) + interval '1 day')",
-      hour);
-}
+/// What came for an hour of an agent's day that has lost its results, unless the tiers hold that hour with its results:
+/// it is not rolled up on its own. Of the row `t` of monitoring_touched.
+constexpr const char* kLate =
+    "(EXISTS (SELECT FROM monitoring_rolled s WHERE s.sealed AND s.agent = t.agent "
+    "AND s.hour >= date_trunc('day', t.hour) AND s.hour < date_trunc('day', t.hour) + interval '1 day') "
+    "AND NOT EXISTS (SELECT FROM monitoring_rolled s WHERE NOT s.sealed AND s.agent = t.agent AND s.hour = t.hour))";
 
 /// `(agent, hour in hours since 1970, …)` of each row.
 Slice slice_of(const Row& row) {
@@ -97,6 +96,19 @@ void begin_day_again(Transaction& transaction, const Slice& slice) {
   transaction.run("DELETE FROM monitoring_rolled WHERE " + by_hour);
 }
 
+/// Of an hour without its results: what the tiers hold of them stays. Its slots that did not run are still here,
+/// perhaps more of them than the tiers hold. So that nothing is in both, they are taken off, and the hour is marked.
+void seal_lost(Transaction& transaction, const Slice& slice) {
+  const auto sealed = transaction.run("UPDATE monitoring_rolled SET sealed = true WHERE NOT sealed AND " +
+                                      hour_is(slice) + " RETURNING hour");
+  if (sealed.empty()) return;
+  transaction.run(
+      "INSERT INTO monitoring_touched (hour, agent) SELECT DISTINCT start, agent FROM monitoring_hours "
+      "WHERE skipped_counts IS NOT NULL AND " +
+      hour_is(slice, "start"));
+  transaction.run(take_skipped_off_sql(slice));
+}
+
 /// Somebody dropped what the hour was made from.
 bool lost_results(Transaction& transaction, const Slice& rolled) {
   return rolled.first_seq != 0 &&
@@ -107,18 +119,28 @@ bool lost_results(Transaction& transaction, const Slice& rolled) {
                            timestamp_sql(rolled.hour + std::chrono::hours{1})));
 }
 
+/// Its day cannot be begun again.
+bool of_sealed_day(Transaction& transaction, const Slice& slice) {
+  const Hours day = std::chrono::floor<std::chrono::days>(slice.hour);
+  return holds(transaction, fmt::format("EXISTS (SELECT FROM monitoring_rolled WHERE sealed AND agent = {} "
+                                        "AND hour >= {} AND hour < {})",
+                                        slice.agent, timestamp_sql(day), timestamp_sql(day + std::chrono::days{1})));
+}
+
 /// Each statement sees what was committed before it, so results may be among these that came after the marks were
 /// taken: they have marks of their own, and the hour is made again.
 void roll(Transaction& transaction, Slice slice) {
-  const auto rows = transaction.run("SELECT first_seq, last_seq, kept FROM monitoring_rolled WHERE " + hour_is(slice));
+  const auto rows =
+      transaction.run("SELECT first_seq, last_seq, kept, sealed FROM monitoring_rolled WHERE " + hour_is(slice));
   if (!rows.empty()) {
     const auto& rolled = rows.front();
+    if (rolled.at(3) == "t") return;
     widen(slice, rolled.at(0), rolled.at(1));
-    if (lost_results(transaction, slice)) {
-      transaction.run("UPDATE monitoring_rolled SET sealed = true WHERE " + hour_is(slice));
-      return;
+    const bool kept = rolled.at(2) == "t";
+    if (lost_results(transaction, slice) || (!kept && of_sealed_day(transaction, slice))) {
+      return seal_lost(transaction, slice);
     }
-    if (rolled.at(2) == "f") return begin_day_again(transaction, slice);
+    if (!kept) return begin_day_again(transaction, slice);
   }
   if (!take_marks(transaction, slice)) return;
   const std::vector<std::string> bounds{bucket_bounds()};
@@ -150,7 +172,7 @@ bool awaits_rollup(Transaction& transaction, Hours before) {
                            "OR EXISTS (SELECT FROM monitoring_agents a JOIN monitoring_skipped s ON s.agent = a.id "
                            "AND s.id > a.skipped_marked WHERE a.skipped_marked < a.skipped_head "
                            "AND s.from_timestamp < {0})",
-                           timestamp_sql(before), sealed_day_sql("t.hour")));
+                           timestamp_sql(before), kLate));
 }
 
 /// Ranges that go on after `before` lose their beginning.
@@ -158,11 +180,9 @@ void purge_skipped(Transaction& transaction, Hours before) {
   const auto end = timestamp_sql(before);
   transaction.run("DELETE FROM monitoring_skipped WHERE to_timestamp < " + end);
   transaction.run(fmt::format(
-      "UPDATE monitoring_skipped SET count = count - gone, from_timestamp = greatest({1}, from_timestamp + "
-      "(to_timestamp - from_timestamp) * (gone / (count - 1)::double precision)) "
-      "FROM (SELECT agent, id, ({0})::bigint AS gone FROM monitoring_skipped WHERE from_timestamp < {1} "
-      "AND to_timestamp >= {1}) AS g WHERE g.agent = monitoring_skipped.agent AND g.id = monitoring_skipped.id "
-      "AND gone > 0",
+      "UPDATE monitoring_skipped SET count = count - ({0})::bigint, from_timestamp = greatest({1}, from_timestamp + "
+      "(to_timestamp - from_timestamp) * (({0}) / (count - 1)::double precision)) "
+      "WHERE from_timestamp < {1} AND to_timestamp >= {1} AND count > 1",
       slots_before_sql(before), end));
 }
 
@@ -175,15 +195,27 @@ bool take_rollup_lock(Transaction& transaction) {
 bool seal(Transaction& transaction, Hours before) {
   if (awaits_rollup(transaction, before)) return false;
   const auto late = transaction.run(
-      fmt::format("SELECT DISTINCT agent, (extract(epoch FROM hour) / 3600)::bigint FROM monitoring_touched t "
-                  "WHERE hour < {} AND {}",
-                  timestamp_sql(before), sealed_day_sql("t.hour")));
+      fmt::format("SELECT t.agent, (extract(epoch FROM t.hour) / 3600)::bigint FROM monitoring_touched t "
+                  "WHERE t.hour < {} GROUP BY t.agent, t.hour HAVING {}",
+                  timestamp_sql(before), kLate));
   for (const auto& row : late) add_late(transaction, slice_of(row));
-  transaction.run(
-      fmt::format("UPDATE monitoring_rolled SET sealed = true WHERE hour < {} AND NOT sealed", timestamp_sql(before)));
-  purge_skipped(transaction, before);
+  const auto sealed = transaction.run(
+      fmt::format("UPDATE monitoring_rolled SET sealed = true WHERE hour < {} AND NOT sealed RETURNING agent",
+                  timestamp_sql(before)));
+  // What has come since the last time came with one or the other.
+  if (!late.empty() || !sealed.empty()) purge_skipped(transaction, before);
   // What the statements above saw, and these hours' roll-ups did not, is marked.
   return !is_touched(transaction, before);
+}
+
+void seal_lost(Transaction& transaction, std::chrono::sys_days day) {
+  const auto lost = transaction.run(
+      fmt::format("SELECT agent, (extract(epoch FROM hour) / 3600)::bigint FROM monitoring_rolled WHERE hour >= {} "
+                  "AND hour < {} AND first_seq IS NOT NULL AND NOT sealed",
+                  timestamp_sql(day), timestamp_sql(day + std::chrono::days{1})));
+  if (lost.empty()) return;
+  transaction.run(fmt::format("SELECT pg_advisory_xact_lock({})", kAdvisoryLock));
+  for (const auto& row : lost) seal_lost(transaction, slice_of(row));
 }
 
 bool is_touched(Transaction& transaction, Hours before) {
@@ -292,7 +324,7 @@ void RollupPass::list_settled(Transaction& transaction) {
            "SELECT t.agent, (extract(epoch FROM t.hour) / 3600)::bigint FROM monitoring_touched t "
            "WHERE t.hour <= {0} - interval '1 hour {1} minutes' GROUP BY t.agent, t.hour "
            "HAVING max(t.at) <= {0} - interval '{1} minutes' AND NOT {2} ORDER BY t.hour, t.agent LIMIT {3}",
-           kNow, kSettled.count(), sealed_day_sql("t.hour"), kListed))) {
+           kNow, kSettled.count(), kLate, kListed))) {
     settled_.push_back(slice_of(row));
   }
 }

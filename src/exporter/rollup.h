@@ -23,6 +23,9 @@ bool take_rollup_lock(Transaction& transaction);
 /// late for hours that are so already is added to the tiers, and slots that did not run are removed. False: rows wait
 /// for their roll-up, and the transaction is to be rolled back.
 bool seal(Transaction& transaction, Hours before);
+/// In the transaction that makes the partition of `day`: the hours that are made from results of that day have lost
+/// them, for somebody dropped the last one. Waits for the lock.
+void seal_lost(Transaction& transaction, std::chrono::sys_days day);
 /// Whether an hour before `before` has marks.
 bool is_touched(Transaction& transaction, Hours before);
 

@@ -223,6 +223,17 @@ std::string take_day_off_sql(int agent, Hours day) {
       add_to_tier_sql("months", agent, month_of(day)), timestamp_sql(day), agent);
 }
 
+std::string take_skipped_off_sql(const Slice& slice) {
+  return fmt::format(
+      "WITH changes AS MATERIALIZED (SELECT definition, 8 AS kind, 0 AS code, word, -n AS n FROM monitoring_hours, "
+      "unnest(skipped_reasons, skipped_counts) AS s(word, n) WHERE start = {} AND agent = {}),\n"
+      "change_sums AS MATERIALIZED (SELECT DISTINCT definition, 0 AS total_sum_us, 0 AS rechecks, 0 AS lateness_max_us "
+      "FROM changes),\n{},\n{},\n{}\nSELECT count(*) FROM changes",
+      timestamp_sql(slice.hour), slice.agent, add_to_tier_sql("hours", slice.agent, slice.hour),
+      add_to_tier_sql("days", slice.agent, day_of(slice.hour)),
+      add_to_tier_sql("months", slice.agent, month_of(slice.hour)));
+}
+
 // Islands among the checks of slots that were judged, of the services alone that were down at all.
 std::string outages_sql(const Slice& slice) {
   return fmt::format(R"sql(

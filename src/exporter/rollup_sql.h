@@ -33,6 +33,8 @@ std::string replace_hour_sql(const Slice& slice);
 std::string add_hour_sql(const Slice& slice, bool hours);
 /// The day's rows of the agent are taken off its month's, and removed.
 std::string take_day_off_sql(int agent, Hours day);
+/// The slots of the hour's rows that did not run are taken off them, its day and its month.
+std::string take_skipped_off_sql(const Slice& slice);
 /// The stretches in which a service was down; those that are there already stay.
 std::string outages_sql(const Slice& slice);
 /// How many slots of a row of monitoring_skipped were due before `time`: they are evenly spaced from its first to its
