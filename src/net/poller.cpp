@@ -226,6 +226,7 @@ void Poller::Socket::finish(Ready how) {
 
 void Poller::Socket::cancel() {
   if (!handler_) return;
+  asio::get_associated_cancellation_slot(*handler_).clear();  // whose turn comes later: we may be gone by then
   poller_.remove(*this);
   auto handler = std::move(*handler_);
   handler_.reset();

@@ -2,14 +2,20 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 #include <gtest/gtest.h>
 
@@ -217,6 +223,50 @@ TEST_F(PollerTest, ACancelledWaitThrowsAndTheNextOneWaitsAgain) {
   EXPECT_TRUE(turns.empty());
   pair.say("a");
   EXPECT_EQ(wait(*pair.ours), Ready::kReady);
+}
+
+TEST_F(PollerTest, ACancellationAfterItsSocketHasGoneFindsNobodyElse) {
+  const Pair first(io_), second(io_);
+  std::optional<Socket> socket(std::in_place, Poller::of(io_.get_executor()));
+  socket->open(::dup(first.theirs));
+  asio::cancellation_signal signal;
+  asio::co_spawn(io_, socket->wait(Socket::kRead, common::SteadyTime::max()),
+                 asio::bind_cancellation_slot(signal.slot(), [](const std::exception_ptr& error, Ready) {
+                   EXPECT_THROW(std::rethrow_exception(error), boost::system::system_error);
+                 }));
+  settle();
+  std::vector<std::string> turns;
+  asio::post(io_, [&] {
+    socket.emplace(Poller::of(io_.get_executor()));  // the wait of the first one has ended; its turn is still to come
+    socket->open(::dup(second.theirs));
+    spawn(note_turn(*socket, "it", turns, common::SteadyTime::max()));
+    signal.emit(asio::cancellation_type::terminal);
+  });
+  settle();
+  ASSERT_EQ(::write(second.ours->descriptor(), "a", 1), 1);
+  test::run(io_, tasks_.join());
+  EXPECT_EQ(turns, std::vector<std::string>{"it is ready"});
+}
+
+TEST_F(PollerTest, ACancellationAfterTheWaitHasEndedFindsNobody) {
+  Pair pair(io_);
+  asio::cancellation_signal signal;
+  const auto wait_and_go = [](Pair& own, asio::cancellation_signal& late) -> asio::awaitable<Ready> {
+    const auto how = co_await own.ours->wait(Socket::kRead, common::SteadyTime::max());
+    own.ours.reset();
+    late.emit(asio::cancellation_type::terminal);
+    co_return how;
+  };
+  std::optional<Ready> ended;
+  asio::co_spawn(io_, wait_and_go(pair, signal),
+                 asio::bind_cancellation_slot(signal.slot(), [&ended](const std::exception_ptr& error, Ready how) {
+                   if (!error) ended = how;
+                 }));
+  settle();
+  pair.say("a");
+  while (!ended && io_.run_one() > 0) {
+  }
+  EXPECT_EQ(ended, Ready::kReady);
 }
 
 TEST_F(PollerTest, WhileNothingWaitsTheIoContextMayEnd) {
