@@ -36,7 +36,7 @@ class ConnectionPool {
   /// when there are too many. Whether it is usable shows when it is taken: the server may close it at any time.
   void put(const std::string& key, std::unique_ptr<Connection> connection);
   std::size_t size() const { return idle_.size(); }
-  /// Those that are remembered; bounded by `max_connections`.
+  /// Those that are remembered: at most twice `max_connections`.
   std::size_t keys() const { return by_key_.size(); }
 
  private:

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "net/attempt.h"
+#include "net/spare_sockets.h"
 
 namespace monitor::net {
 namespace {
@@ -49,6 +50,7 @@ class Race : public std::enable_shared_from_this<Race> {
         addresses_(std::move(addresses)),
         port_(port),
         deadline_(deadline),
+        spare_(SpareSockets::of(io)),
         next_at_(steady_clock::now()),
         delay_(attempt_delay(deadline - next_at_, addresses_.size())) {}
 
@@ -62,10 +64,12 @@ class Race : public std::enable_shared_from_this<Race> {
     next_at_ += delay_;  // not `now`: on a busy machine the lateness of each would add up to the last one's
     auto& attempt = attempts_.emplace_back(timer.get_executor(), addresses_[attempts_.size()], now);
     if (auto refusal = refuse_address(attempt.address, port_)) return fail(attempt, std::move(*refusal));
+    if (pending_ > 0 && !spare_.any()) replace_oldest(now);
     const int result = begin(attempt);
     exhausted_ = result != 0 && !attempt.socket.is_open();
     if (result != EINPROGRESS) return settle(attempt, result);
-    ++pending_;
+    attempt.waits = true;
+    if (++pending_ > 1) spare_.take();
     attempt.socket.async_wait(tcp::socket::wait_write,
                               [self = shared_from_this(), &attempt](const boost::system::error_code& error) {
                                 if (!error) self->hear(attempt);
@@ -85,8 +89,7 @@ class Race : public std::enable_shared_from_this<Race> {
   }
 
   void close() {
-    boost::system::error_code ignored;
-    for (auto& attempt : attempts_) attempt.socket.close(ignored);
+    for (auto& attempt : attempts_) close(attempt);
   }
 
   asio::steady_timer timer;  ///< cancelled whenever something has happened
@@ -98,6 +101,7 @@ class Race : public std::enable_shared_from_this<Race> {
     tcp::socket socket;
     asio::ip::address address;
     SteadyTime began;
+    bool waits = false;  ///< for the answer
     std::optional<Failure> failure;
   };
 
@@ -116,20 +120,41 @@ class Race : public std::enable_shared_from_this<Race> {
   }
 
   void hear(Attempt& attempt) {
-    --pending_;
+    if (!attempt.waits) return;  // its answer was on its way when it was closed
+    no_longer_waits(attempt);
     settle(attempt, connect_result(attempt.socket.native_handle()));
     timer.cancel();
   }
 
   void settle(Attempt& attempt, int result) {
-    if (winner_ != nullptr) return;
     if (result != 0) return fail(attempt, explain_connect(result, endpoint_text(attempt.address, port_)));
     winner_ = &attempt;
+    for (auto& other : attempts_) {
+      if (&other != winner_) close(other);
+    }
+  }
+
+  /// Its time is up sooner than it would be with sockets to spare; the last address still waits until the deadline.
+  void replace_oldest(SteadyTime now) {
+    const auto oldest = std::ranges::find_if(attempts_, &Attempt::waits);
+    close(*oldest);
+    oldest->failure = explain_no_answer(endpoint_text(oldest->address, port_), oldest->began, now);
+  }
+
+  /// Of those that wait all but one are spare.
+  void no_longer_waits(Attempt& attempt) {
+    attempt.waits = false;
+    if (--pending_ > 0) spare_.give_back();
+  }
+
+  void close(Attempt& attempt) {
+    if (attempt.waits) no_longer_waits(attempt);
+    boost::system::error_code ignored;
+    attempt.socket.close(ignored);
   }
 
   void fail(Attempt& attempt, Failure why) {
-    boost::system::error_code ignored;
-    attempt.socket.close(ignored);
+    close(attempt);
     attempt.failure = std::move(why);
     if (&attempt == &attempts_.back()) next_at_ = steady_clock::now();
   }
@@ -164,6 +189,7 @@ class Race : public std::enable_shared_from_this<Race> {
   Addresses addresses_;
   std::uint16_t port_;
   SteadyTime deadline_;
+  SpareSockets& spare_;
   SteadyTime next_at_;
   std::chrono::milliseconds delay_;
   std::deque<Attempt> attempts_;  ///< stay where they are: handlers refer to them

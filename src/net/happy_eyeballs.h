@@ -37,7 +37,8 @@ struct RaceResult {
 };
 
 /// Tries the addresses in this order until `deadline`; each after the other's delay, or as soon as the last one has
-/// failed. Everything but the winner is closed. Cancelled: throws `operation_aborted`.
+/// failed. Where there are no SpareSockets for that, the next attempt takes the place of the oldest one. Everything but
+/// the winner is closed. Cancelled: throws `operation_aborted`.
 boost::asio::awaitable<RaceResult> race(boost::asio::any_io_executor io, Addresses addresses, std::uint16_t port,
                                         common::SteadyTime deadline);
 

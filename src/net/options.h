@@ -12,6 +12,8 @@ struct Options {
   bool dns_cache = true;
   /// Connections that may wait to be used again, over all services; each is a descriptor.
   std::size_t max_idle = 256;
+  /// Sockets that races (RFC 8305) may hold beside one each, over all services.
+  std::size_t max_spare = 64;
 };
 
 /// Which addresses of a name are used; `kAny` races them (RFC 8305).

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "net/connection_pool.h"
+#include "net/spare_sockets.h"
 #include "probe/chain.h"
 #include "probe/check.h"
 #include "probe/exchange.h"
@@ -32,7 +33,9 @@ class RealProber final : public Prober {
         pool_(io, options.max_idle),
         scratch_(kReadBytes),
         tools_{std::move(io), clock, matcher_, pool_, scratch_},
-        plans_(tools_, options, system) {}
+        plans_(tools_, options, system) {
+    net::SpareSockets::of(tools_.io).limit(options.max_spare);
+  }
 
   std::shared_ptr<const Check> prepare(const Service& service) override {
     try {

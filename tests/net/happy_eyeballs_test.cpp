@@ -1,13 +1,17 @@
 #include "net/happy_eyeballs.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <future>
+#include <optional>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
 #include <gmock/gmock.h>
 
 #include "async/task_group.h"
+#include "net/spare_sockets.h"
 #include "support/io.h"
 #include "support/script_server.h"
 
@@ -49,13 +53,36 @@ class BlackHoles {
   std::vector<std::unique_ptr<test::BlackHole>> holes_;
 };
 
+/// The most of each that was held at once.
+struct Peak {
+  std::ptrdiff_t descriptors = 0;
+  std::size_t spare = 0;
+};
+
 class HappyEyeballs : public ::testing::Test {
  protected:
+  /// As run(), and looks after every step.
+  RaceResult watch(Peak& peak, const std::vector<std::string>& texts, std::uint16_t port,
+                   milliseconds limit = seconds{20}) {
+    const auto before = descriptors();
+    std::optional<RaceResult> result;
+    asio::co_spawn(io_, race(io_.get_executor(), addresses(texts), port, steady_clock::now() + limit),
+                   [&result](std::exception_ptr error, RaceResult raced) {
+                     if (!error) result = std::move(raced);
+                   });
+    io_.restart();
+    while (!result && io_.run_one() > 0) {
+      peak.descriptors = std::max(peak.descriptors, descriptors() - before);
+      peak.spare = std::max(peak.spare, spare_.taken());
+    }
+    return result ? std::move(*result) : RaceResult{};
+  }
   RaceResult run(const std::vector<std::string>& texts, std::uint16_t port, milliseconds limit = seconds{20}) {
     return test::run(io_, race(io_.get_executor(), addresses(texts), port, steady_clock::now() + limit));
   }
   asio::io_context io_{1};
   asio::ip::tcp::socket first_{io_};  ///< makes the descriptors of the io_context itself
+  SpareSockets& spare_ = SpareSockets::of(io_.get_executor());
 };
 
 TEST(Interleave, TakesTheFamiliesInTurnsBeginningWithIpv6) {  // RFC 8305 §4
@@ -142,12 +169,82 @@ TEST_F(HappyEyeballs, CancellingClosesEverything) {
     back = true;
   };
   group.spawn("racer", racer(io_.get_executor(), hole.port(), returned));
-  io_.run_for(milliseconds{1});
-  EXPECT_EQ(descriptors(), before + 1) << "or this test shows nothing";
+  while (spare_.taken() == 0 && io_.run_one() > 0) {
+  }
+  EXPECT_EQ(descriptors(), before + 2);
   group.cancel();
   test::run(io_, group.join());
   EXPECT_FALSE(returned);
   EXPECT_EQ(descriptors(), before);
+  EXPECT_EQ(spare_.taken(), 0U);
+}
+
+TEST_F(HappyEyeballs, WithoutSpareSocketsTheNextAttemptTakesThePlaceOfTheOldest) {
+  const test::ScriptServer server([](test::Peer& peer) { peer.hold(); });
+  const test::BlackHole hole("127.0.0.9", server.port());
+  spare_.limit(0);
+  const auto won = run({"127.0.0.9", "127.0.0.1"}, server.port());
+  ASSERT_TRUE(won.socket) << won.failure.reason;
+  EXPECT_EQ(won.peer.to_string(), "127.0.0.1");
+  EXPECT_EQ(won.passed_over, "127.0.0.9:" + std::to_string(server.port()) + " was passed over: no answer");
+}
+
+TEST_F(HappyEyeballs, NoMoreSpareSocketsAreHeldThanThereMayBe) {
+  const test::BlackHole first("127.0.0.9");
+  const auto port = first.port();
+  const test::BlackHole second("127.0.0.10", port), third("127.0.0.11", port), fourth("127.0.0.12", port);
+  const std::vector<std::string> all{"127.0.0.9", "127.0.0.10", "127.0.0.11", "127.0.0.12"};
+  for (const std::size_t most : {0, 1, 2}) {
+    spare_.limit(most);
+    Peak peak;
+    const auto lost = watch(peak, all, port, milliseconds{400});
+    EXPECT_EQ(lost.failure.outcome, Outcome::kConnectTimeout) << lost.failure.reason;
+    EXPECT_THAT(lost.failure.reason, testing::EndsWith("(4 addresses tried)"));
+    EXPECT_EQ(peak.spare, most);
+    EXPECT_EQ(peak.descriptors, static_cast<std::ptrdiff_t>(1 + most));
+    EXPECT_EQ(spare_.taken(), 0U) << "given back at the deadline";
+  }
+}
+
+TEST_F(HappyEyeballs, AnAddressThatNoServerHasTakesNobodysPlace) {
+  const test::BlackHole hole("127.0.0.9");
+  spare_.limit(0);
+  const auto lost = run({"127.0.0.9", "224.0.0.1"}, hole.port(), milliseconds{300});
+  EXPECT_THAT(lost.failure.reason, testing::HasSubstr("within 0.3 s"));
+}
+
+TEST_F(HappyEyeballs, WhoWinsGivesSpareSocketsBack) {
+  const test::ScriptServer server([](test::Peer& peer) { peer.hold(); });
+  const test::BlackHole first("127.0.0.9", server.port());
+  const test::BlackHole second("127.0.0.10", server.port());
+  Peak peak;
+  const auto won = watch(peak, {"127.0.0.9", "127.0.0.10", "127.0.0.1"}, server.port());
+  ASSERT_TRUE(won.socket) << won.failure.reason;
+  EXPECT_GE(peak.spare, 1U) << "or this test shows nothing";
+  EXPECT_EQ(spare_.taken(), 0U);
+}
+
+TEST_F(HappyEyeballs, AnAttemptThatFailsIsClosedAtOnceAndLeavesItsPlace) {
+  const test::BlackHole hole("127.0.0.9");
+  Peak peak;
+  const auto lost =
+      watch(peak, {"127.0.0.9", "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"}, hole.port(), milliseconds{500});
+  EXPECT_EQ(lost.failure.outcome, Outcome::kConnectRefused) << lost.failure.reason;
+  EXPECT_LE(peak.descriptors, 2);
+  EXPECT_LE(peak.spare, 1U);
+  EXPECT_EQ(spare_.taken(), 0U);
+}
+
+TEST(SpareSocketsOfAnIoContext, ThatGoesWhileARaceRunsAreNotTouchedAfterwards) {
+  const test::BlackHole hole("127.0.0.9");
+  asio::io_context io{1};
+  const auto until = steady_clock::now() + seconds{20};
+  asio::co_spawn(io, race(io.get_executor(), addresses({"127.0.0.9", "127.0.0.9"}), hole.port(), until),
+                 [](std::exception_ptr, const RaceResult&) { FAIL() << "it was cut off"; });
+  const auto& spare = SpareSockets::of(io.get_executor());
+  while (spare.taken() == 0 && io.run_one() > 0) {
+  }
+  EXPECT_EQ(spare.taken(), 1U);
 }
 
 }  // namespace
