@@ -20,6 +20,8 @@ struct Limits {
   /// A whole call, of several statements, seen from the io thread: it catches what no socket option can, a backend that
   /// is stopped while the kernel goes on acknowledging.
   std::chrono::milliseconds call{10'000};
+  /// What was sent is not acknowledged by the server's machine.
+  std::chrono::milliseconds silence{10'000};
   /// One statement, kept by the server.
   std::chrono::milliseconds statement{8'000};
   /// Waiting for a lock, kept by the server.

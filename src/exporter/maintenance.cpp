@@ -1,5 +1,6 @@
 #include "exporter/maintenance.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -29,11 +30,16 @@ constexpr std::chrono::minutes kSoon{1};
 /// After a lock was not had, because somebody reads: each attempt holds up the inserts as long as it waits.
 constexpr auto kLater = std::chrono::duration_cast<std::chrono::minutes>(kPartitionsPeriod) / 4;
 constexpr std::string_view kLockNotAvailable = "55P03";
+constexpr std::string_view kQueryCanceled = "57014";
+/// A failure that lasts is told again.
+constexpr std::chrono::hours kTellAgain{1};
+/// A statement then has hours. An hour that takes longer is told of for as long as that is so.
+constexpr int kMostPatience = 64;
 
 /// Rolling up an hour of millions of results takes minutes, and nobody waits for it.
-Limits patient(Limits limits) {
-  limits.call *= 60;
-  limits.statement *= 30;
+Limits patient(Limits limits, int patience) {
+  limits.call *= 60 * patience;
+  limits.statement *= 30 * patience;
   return limits;
 }
 
@@ -50,8 +56,9 @@ void make_ahead(Session& session) {
 Maintenance::Maintenance(boost::asio::any_io_executor io, const Options& options, const Limits& limits,
                          const async::Clock& clock)
     : options_(options),
+      limits_(limits),
       clock_(clock),
-      link_(std::move(io), options.uri, patient(limits)),
+      link_(std::move(io), options.uri, patient(limits, 1)),
       next_(clock.steady()),
       next_partitions_(next_) {}
 
@@ -59,7 +66,7 @@ awaitable<void> Maintenance::pass(bool everything) {
   const bool partitions = everything || clock_.steady() >= next_partitions_;
   Failure failure;
   if (partitions) failure = co_await failure_of(make_partitions());
-  const auto rollups = co_await failure_of(roll_up());
+  auto rollups = co_await failure_of(roll_up());
   if (partitions) {
     // Even where none could be made: perhaps there is no room, and this makes some.
     auto dropping = co_await failure_of(drop_partition());
@@ -67,24 +74,35 @@ awaitable<void> Maintenance::pass(bool everything) {
   }
   if (closed_) co_return;
   next_ = clock_.steady() + kPeriod;
-  if (!rollups.text.empty() && !rollups_failing_) {
-    log::warning("hours and days in PostgreSQL are not rolled up for now: {}", rollups.text);
+  if (rollups.overdue || failure.overdue) patience_ = std::min(2 * patience_, kMostPatience);
+  if (rollups.overdue) {
+    rollups.text += fmt::format("; the next attempt may take {} minutes",
+                                std::chrono::ceil<std::chrono::minutes>(patient(limits_, patience_).call).count());
   }
-  rollups_failing_ = !rollups.text.empty();
+  if (options_.remote_retention) rollups.text += rollups.text.empty() ? "" : "; remote_retention waits for them";
+  tell(tell_rollups_, "hours and days in PostgreSQL are not rolled up", rollups);
   if (partitions) {
-    if (!failure.text.empty()) next_partitions_ = clock_.steady() + kSoon;
-    if (failure.sqlstate == kLockNotAvailable) {
-      next_partitions_ = clock_.steady() + kLater;
-      failure.text +=
-          fmt::format("; a long transaction uses the table, and the next attempt is in {} minutes", kLater.count());
-    }
-    if (!failure.text.empty() && !partitions_failing_) {
-      log::warning("partitions in PostgreSQL are not maintained for now: {}", failure.text);
-    }
-    partitions_failing_ = !failure.text.empty();
+    plan_partitions(failure);
+    tell(tell_partitions_, "partitions in PostgreSQL are not maintained", failure);
   }
   // A session of which little is used is worth less than the server's connection slot.
   co_await link_.disconnect();
+  link_.set_limits(patient(limits_, patience_));
+}
+
+void Maintenance::plan_partitions(Failure& failure) {
+  if (!failure.text.empty()) next_partitions_ = clock_.steady() + kSoon;
+  if (failure.sqlstate != kLockNotAvailable) return;
+  next_partitions_ = clock_.steady() + kLater;
+  failure.text +=
+      fmt::format("; a long transaction uses the table, and the next attempt is in {} minutes", kLater.count());
+}
+
+void Maintenance::tell(TellAt& at, std::string_view what, const Failure& failure) const {
+  if (failure.text.empty()) return at.reset();
+  if (at && clock_.steady() < *at) return;
+  at = clock_.steady() + kTellAgain;
+  log::warning("{} for now: {}", what, failure.text);
 }
 
 awaitable<Maintenance::Failure> Maintenance::failure_of(awaitable<void> work) {
@@ -93,7 +111,9 @@ awaitable<Maintenance::Failure> Maintenance::failure_of(awaitable<void> work) {
     if (!link_.open()) co_await link_.connect();
     co_await std::move(work);
   } catch (const Refused& error) {
-    failure = {error.what(), error.sqlstate()};
+    failure = {error.what(), error.sqlstate(), error.sqlstate() == kQueryCanceled};
+  } catch (const Overdue& error) {
+    failure = {error.what(), {}, true};
   } catch (const std::exception& error) {
     failure.text = error.what();
   }
@@ -110,6 +130,7 @@ awaitable<void> Maintenance::roll_up() {
   const auto one_step = [&pass](Session& session) { return pass.step(session); };
   while (co_await link_.call(one_step) && clock_.steady() < end) {
   }
+  if (pass.refused()) throw Refused(*pass.refused());
 }
 
 awaitable<void> Maintenance::drop_partition() {

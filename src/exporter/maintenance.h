@@ -2,7 +2,9 @@
 // only.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -27,20 +29,27 @@ class Maintenance {
   struct Failure {
     std::string text;
     std::string sqlstate;
+    bool overdue = false;  ///< a call or a statement took longer than its limit
   };
+  /// When a failure that lasts is to be told again.
+  using TellAt = std::optional<common::SteadyTime>;
 
   boost::asio::awaitable<Failure> failure_of(boost::asio::awaitable<void> work);
   boost::asio::awaitable<void> make_partitions();
   boost::asio::awaitable<void> roll_up();
   boost::asio::awaitable<void> drop_partition();
+  void plan_partitions(Failure& failure);
+  void tell(TellAt& at, std::string_view what, const Failure& failure) const;
 
   Options options_;
+  Limits limits_;
   const async::Clock& clock_;
   Link link_;
   common::SteadyTime next_;
   common::SteadyTime next_partitions_;
-  bool partitions_failing_ = false;
-  bool rollups_failing_ = false;
+  TellAt tell_partitions_;
+  TellAt tell_rollups_;
+  int patience_ = 1;  ///< doubled when something takes too long
   bool closed_ = false;
 };
 

@@ -53,7 +53,7 @@ void add_defaults(Settings& settings, const Limits& limits) {
   }
   settings.emplace("connect_timeout", std::to_string(limits.connect.count()));
   settings.emplace("application_name", "monitor");
-  settings.emplace("tcp_user_timeout", std::to_string(limits.call.count()));
+  settings.emplace("tcp_user_timeout", std::to_string(limits.silence.count()));
   settings.emplace("keepalives", "1");
   settings.emplace("keepalives_idle", "10");
   settings.emplace("keepalives_interval", "5");

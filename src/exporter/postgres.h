@@ -32,6 +32,12 @@ class Unavailable : public common::Error {
   using common::Error::Error;
 };
 
+/// A call took longer than Limits::call.
+class Overdue : public Unavailable {
+ public:
+  using Unavailable::Unavailable;
+};
+
 /// The server refused a statement. The text is the server's sentence, without the row's content.
 class Refused : public common::Error {
  public:
@@ -102,12 +108,14 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
+  /// For the next connection, and calls on it. Not while one is open.
+  void set_limits(const Limits& limits) { limits_ = limits; }
   bool open() const { return session_ != nullptr; }
   boost::asio::awaitable<void> connect();
   /// Destroys the session, on its thread. Never throws.
   boost::asio::awaitable<void> disconnect();
-  /// `work(Session&)` on the link's thread, within Limits::call. Whatever it throws other than Refused ends the session
-  /// with it: one that broke once is never used again.
+  /// `work(Session&)` on the link's thread, within Limits::call, or Overdue is thrown. Whatever it throws other than
+  /// Refused ends the session with it: one that broke once is never used again.
   template <typename Work>
   boost::asio::awaitable<std::invoke_result_t<Work&, Session&>> call(Work work) {
     check_open();
@@ -128,7 +136,7 @@ class Link {
       co_return co_await async::offload(pool_, std::move(guarded));
     } catch (const Unavailable&) {
       if (!deadline.expired()) throw;
-      throw Unavailable(fmt::format("PostgreSQL did not answer within {} ms", limits_.call.count()));
+      throw Overdue(fmt::format("PostgreSQL did not answer within {} ms", limits_.call.count()));
     }
   }
   /// Makes a call under way return; it then throws Unavailable. A connection attempt goes on to its own limit.

@@ -231,16 +231,14 @@ bool RollupPass::step(Session& session) {
     transaction->run(kSettings);
     const bool more = work(*transaction);
     transaction->commit();
-    if (more) return true;
+    return more;
   } catch (const Unfinished&) {
-    // Rolled back: it is done when those rows have been rolled up.
+    return false;  // rolled back: it is done when those rows have been rolled up
   } catch (const Refused& error) {
     if (stage != Stage::kRoll) throw;
     if (!refused_) refused_ = error;
     return true;
   }
-  if (refused_) throw Refused(*refused_);
-  return false;
 }
 
 bool RollupPass::work(Transaction& transaction) {

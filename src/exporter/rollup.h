@@ -35,8 +35,10 @@ class RollupPass {
       : keep_hours_(options.rollup_hours), keep_days_(options.rollup_days), retention_(options.remote_retention) {}
 
   /// One piece of work, bounded, in a transaction of its own. False: there is nothing more to do, or another agent is
-  /// at it. Throws what Transaction throws; an hour that is refused is passed over, and thrown by the last step.
+  /// at it. Throws what Transaction throws; an hour that is refused is passed over.
   bool step(Session& session);
+  /// Of the first hour that was passed over.
+  const std::optional<Refused>& refused() const { return refused_; }
 
  private:
   enum class Stage { kBegin, kMark, kRoll, kExpire, kEnd };
@@ -60,7 +62,7 @@ class RollupPass {
   Stage stage_ = Stage::kBegin;
   std::deque<Unmarked> unmarked_;
   std::deque<Slice> settled_;
-  std::optional<Refused> refused_;  ///< the first one
+  std::optional<Refused> refused_;
 };
 
 }  // namespace monitor::exporter

@@ -3,7 +3,9 @@
 #include <boost/asio/use_future.hpp>
 
 #include "common/histogram.h"
+#include "exporter/maintenance.h"
 #include "rollup_fixture.h"
+#include "support/manual_clock.h"
 
 namespace monitor::exporter {
 namespace {
@@ -165,6 +167,50 @@ TEST_F(RollupTest, AnHourThatIsRefusedHoldsUpNoOther) {
   expect_exact(hours_ago(4), 1);
   expect_exact(hours_ago(3), 1);
 }
+
+TEST_F(RollupTest, WhatIsRefusedForLongIsToldEachHour) {
+  add_rows(1, hours_ago(4), 1, 10);
+  settle();
+  server().exec("ALTER TABLE monitoring_hours ADD CONSTRAINT odd CHECK (start IS NULL)");
+  test::ManualClock clock;
+  options_.uri = server().uri();
+  options_.remote_retention = days{20};
+  Maintenance maintenance(io_.get_executor(), options_, limits_, clock);
+  const auto pass = [&] { return logged([&] { test::run(io_, maintenance.pass(false)); }); };
+  const auto log = pass();
+  EXPECT_EQ(count(log, "are not rolled up for now"), 1) << log;
+  EXPECT_EQ(count(log, "remote_retention waits for them"), 1) << log;
+  clock.advance(std::chrono::minutes{59});
+  EXPECT_EQ(pass(), "");
+  clock.advance(std::chrono::minutes{1});
+  EXPECT_EQ(count(pass(), "are not rolled up for now"), 1);
+  server().exec("ALTER TABLE monitoring_hours DROP CONSTRAINT odd");
+  EXPECT_EQ(pass(), "");
+  expect_exact(hours_ago(4), 1);
+}
+
+/// What it takes is 1 s, and what a statement and a whole call have at first is 600 ms.
+class SlowHourTest : public RollupTest, public testing::WithParamInterface<std::chrono::milliseconds Limits::*> {};
+
+TEST_P(SlowHourTest, IsGivenMoreTimeUntilItIsRolledUp) {
+  add_rows(1, hours_ago(4), 1, 10);
+  settle();
+  server().exec(
+      "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END'; "
+      "CREATE TRIGGER slow BEFORE INSERT ON monitoring_hours EXECUTE FUNCTION wait()");
+  limits_.*GetParam() = std::chrono::milliseconds{GetParam() == &Limits::statement ? 20 : 10};
+  restart_exporter();
+  const auto log = logged([&] {
+    for (int i = 0; i < 6 && one("SELECT count(*) FROM monitoring_hours") == "0"; ++i) {
+      maintain();
+      wait_until("SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'monitor'");  // it has the lock
+    }
+  });
+  expect_exact(hours_ago(4), 1);
+  EXPECT_EQ(count(log, "are not rolled up for now"), 1) << log;
+  EXPECT_EQ(count(log, "the next attempt may take"), 1) << log;
+}
+INSTANTIATE_TEST_SUITE_P(Limit, SlowHourTest, testing::Values(&Limits::statement, &Limits::call));
 
 TEST_F(RollupTest, SlotsThatDidNotRunAreCountedInTheHoursTheyWereDueIn) {
   const auto hour = hours_ago(5);
