@@ -120,7 +120,8 @@ Table outages_table(const Report& report) {
   if (longest.size() > kShownOutages) longest.resize(kShownOutages);
   Table table{{"longest outages", "from (UTC)", "to (UTC)", "lasted", "checks", "reason"}, {}};
   for (const auto& [service, outage] : longest) {
-    table.rows.push_back({service, second_of(outage.from), outage.to ? second_of(*outage.to) : "still down",
+    const auto* open = outage.watched ? "still down" : "end not seen";
+    table.rows.push_back({service, second_of(outage.from), outage.to ? second_of(*outage.to) : open,
                           length_text(outage.length), fmt::format("{}", outage.checks), text_or_none(outage.reason)});
   }
   return table;

@@ -142,9 +142,8 @@ class ExternalReport {
     });
     for (auto& [id, agent] : services_.agents()) {
       agent.absence.emplace(std::move(agent.gaps), Span{window_.from, options_.now});
-      const bool silent =
-          agent.exported_at && *agent.exported_at >= window_.from && options_.now - *agent.exported_at > kSilence;
-      if (!silent) continue;
+      agent.silent = agent.exported_at && options_.now - *agent.exported_at > kSilence;
+      if (!agent.silent || *agent.exported_at < window_.from) continue;
       report_.notes.push_back(fmt::format("agent {} has sent nothing since {} UTC; the time after that is not covered",
                                           agent.name, common::format_time(*agent.exported_at)));
     }
@@ -250,6 +249,7 @@ class ExternalReport {
       for (auto& [service, watched] : agent.services) {
         Outages own(window_.from);
         add_pieces(own, std::move(watched.pieces));
+        own.lose_sight(agent.silent ? WallTime::max() : options_.now - longest_silence(service->interval));
         outages.try_emplace(service, window_.from).first->second.merge(own);
         service->summary.add_not_running(watched.activity.slots(*agent.absence));
       }

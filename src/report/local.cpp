@@ -28,6 +28,7 @@ struct Service {
   std::string label;
   Summary summary;
   Outages outages;
+  std::chrono::seconds interval{};  ///< the longest
   Absence::Activity activity;
 };
 
@@ -92,7 +93,8 @@ class LocalReport {
       }
     }
     const auto alive = reader_.alive_at(options_.now);
-    if (alive && options_.now - *alive > kSilence) gaps.push_back({*alive, options_.now});
+    silent_ = alive && options_.now - *alive > kSilence;
+    if (silent_) gaps.push_back({*alive, options_.now});
     return {std::move(gaps), {window_.from, options_.now}};
   }
 
@@ -103,6 +105,7 @@ class LocalReport {
       if (options_.service && label != *options_.service) continue;
       auto& service = services_.try_emplace(definition.key, window_.from).first->second;
       service.label = label;
+      service.interval = std::max(service.interval, definition.interval);
       by_definition_.emplace(id, Known{&service, definition.interval});
     }
   }
@@ -184,6 +187,7 @@ class LocalReport {
     for (auto& [key, service] : services_) {
       service.summary.add_not_running(service.activity.slots(absence_));
       if (service.summary.empty()) continue;
+      service.outages.lose_sight(silent_ ? common::WallTime::max() : options_.now - longest_silence(service.interval));
       report.services.push_back(service.summary.finish(service.label, service.outages));
     }
     std::ranges::sort(report.services, {}, &ServiceReport::service);
@@ -199,6 +203,7 @@ class LocalReport {
   const Options& options_;
   Window window_;
   std::vector<Loss> lost_;
+  bool silent_ = false;
   Absence absence_;
   std::map<std::string, Service> services_;
   std::unordered_map<storage::DefinitionId, Known> by_definition_;

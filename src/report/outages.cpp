@@ -1,6 +1,7 @@
 #include "report/outages.h"
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <utility>
 
@@ -18,6 +19,10 @@ void insert(std::vector<Outage>& longest, Outage outage) {
 }
 
 }  // namespace
+
+common::Micros longest_silence(std::chrono::seconds interval) {
+  return std::max<common::Micros>(std::chrono::hours{2}, 2 * interval);
+}
 
 void Outages::add(common::WallTime at, std::uint8_t outcome, std::string_view reason) {
   const auto verdict = common::verdict_of(static_cast<common::Outcome>(outcome));
@@ -51,6 +56,10 @@ void Outages::end(common::WallTime at) {
   open_->to = at;
   open_->length = std::max(at - open_->from, common::Micros{});
   keep(*std::exchange(open_, std::nullopt));
+}
+
+void Outages::lose_sight(common::WallTime moment) {
+  if (open_ && open_->from + open_->length < moment) open_->watched = false;
 }
 
 void Outages::keep(Outage outage) {

@@ -1,6 +1,7 @@
 // The outages of one service, put together from checks and from what earlier checks left. Pure; one thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,6 +14,9 @@
 #include "storage/rollup.h"
 
 namespace monitor::report {
+
+/// The longest time between two bad checks of a service that is watched: PostgreSQL tells the first one of an hour.
+common::Micros longest_silence(std::chrono::seconds interval);
 
 /// Counts them all and keeps the longest. Unknown neither begins nor ends one.
 class Outages {
@@ -27,6 +31,8 @@ class Outages {
   void add(const storage::Outage& outage);
   /// Ends the open one at `at`, if there is one.
   void end(common::WallTime at);
+  /// Nobody has looked at the open one since, if its last bad check was before `moment`.
+  void lose_sight(common::WallTime moment);
   void merge(const Outages& other);
 
   std::uint64_t count() const { return count_ + (open_ ? 1 : 0); }

@@ -1,5 +1,6 @@
 #include "report/remote_services.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "report/postgres.h"
@@ -10,6 +11,7 @@ void RemoteServices::define(storage::DefinitionId definition, const std::string&
                             std::chrono::seconds interval) {
   auto& service = services_[key];
   service.label = std::move(label);
+  service.interval = std::max(service.interval, interval);
   if (service.number == 0) {
     service.number = std::ssize(services_);
     by_number_.emplace(service.number, &service);

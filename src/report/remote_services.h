@@ -21,6 +21,7 @@ namespace monitor::report {
 struct RemoteService {
   std::string label;
   std::int64_t number = 0;
+  std::chrono::seconds interval{};  ///< the longest
   Summary summary;
   storage::Rollup stale;                            ///< to be taken off again
   common::WallTime last = common::WallTime::min();  ///< its last check was then or later
@@ -35,6 +36,7 @@ struct Watched {
 struct RemoteAgent {
   std::string name;
   std::optional<common::WallTime> exported_at;
+  bool silent = false;
   std::vector<Span> gaps;
   std::optional<Absence> absence;
   std::unordered_map<RemoteService*, Watched> services;

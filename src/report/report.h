@@ -27,6 +27,7 @@ inline constexpr std::array<std::string_view, 5> kPhases{"dns", "connect", "tls"
 struct Outage {
   common::WallTime from{};
   std::optional<common::WallTime> to{};  ///< nothing: it had not ended at the last check
+  bool watched = true;                   ///< false: nobody has looked since, so that it may have ended
   common::Micros length{};               ///< of one that has not ended: to the last check that came out down
   std::uint64_t checks = 0;              ///< that came out down
   std::string outcome{}, reason{};       ///< of the first one

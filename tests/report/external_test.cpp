@@ -207,6 +207,30 @@ TEST_F(ExternalReportTest, AnOutageThatNobodyWatchedLastsUntilTheNextCheckAndNoL
   expect_same(again, local(again));
 }
 
+TEST_F(ExternalReportTest, AnOutageOfAnAgentThatIsGoneMayHaveEnded) {
+  const auto id = define(definition("shop"));
+  for (minutes ago{4 * 60}; ago > minutes{0}; ago -= minutes{10}) {
+    auto row = result(id, ago);
+    row.outcome = Outcome::kStatus;
+    append(row);
+  }
+  commit();
+  now_ = std::chrono::floor<common::Micros>(clock_.wall());
+  export_all();
+  const auto watched = [&](seconds last) {
+    const auto report = external(last);
+    return report.services.at(0).outages.at(0).watched;
+  };
+  EXPECT_TRUE(watched(hours{10}));
+  roll_up();
+  EXPECT_TRUE(watched(hours{10}));
+  server().exec("UPDATE monitoring_agents SET exported_at = exported_at - interval '16 minutes'");
+  EXPECT_FALSE(watched(hours{10})) << "it is silent";
+  server().exec("UPDATE monitoring_agents SET exported_at = exported_at + interval '1 day'");
+  now_ += hours{3};
+  EXPECT_FALSE(watched(hours{10})) << "it goes on, with other services";
+}
+
 TEST_F(ExternalReportTest, WhatWasDroppedRemainsInTheRollUps) {
   store_three_days();
   options_.remote_retention = hours{24};

@@ -63,6 +63,14 @@ TEST_F(LocalReportTest, ChecksThatConfirmAFailureAreInNoFigureButTheirOwn) {
   EXPECT_FALSE(shop.outages.at(0).to) << "a re-check does not end an outage";
 }
 
+TEST_F(LocalReportTest, AnOutageMayHaveEndedSinceTheLastSignOfLife) {
+  check(Outcome::kStatus);
+  go_on(seconds{10});
+  EXPECT_TRUE(report().outages.at(0).watched);
+  go_on(seconds{16});
+  EXPECT_FALSE(whole().services.at(0).outages.at(0).watched);
+}
+
 TEST_F(LocalReportTest, TellsTimesOfEachPhase) {
   check(Outcome::kUp);
   const auto shop = report();

@@ -106,6 +106,25 @@ TEST_F(OutagesTest, OnlyWhatIsInTheWindowCounts) {
   EXPECT_EQ(outages_.length(), seconds{30});
 }
 
+TEST_F(OutagesTest, OneThatNobodyLooksAtMayHaveEnded) {
+  check(0, Outcome::kStatus);
+  check(10, Outcome::kUp);
+  check(20, Outcome::kStatus);
+  check(30, Outcome::kStatus);
+  outages_.lose_sight(at(30));
+  EXPECT_TRUE(outages_.longest().at(0).watched);
+  outages_.lose_sight(at(31));
+  Outages all{kStart};
+  all.merge(outages_);
+  ASSERT_EQ(all.count(), 2U);
+  for (const auto& outage : all.longest()) EXPECT_EQ(outage.watched, outage.to.has_value());
+}
+
+TEST_F(OutagesTest, AServiceMayBeSilentForTwoIntervals) {
+  EXPECT_EQ(longest_silence(seconds{5}), std::chrono::hours{2});
+  EXPECT_EQ(longest_silence(std::chrono::hours{3}), std::chrono::hours{6});
+}
+
 TEST_F(OutagesTest, ThoseOfSeveralAgentsAreCountedApart) {
   check(0, Outcome::kStatus);
   check(10, Outcome::kUp);
