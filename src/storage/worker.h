@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "async/clock.h"
+#include "common/log.h"
 #include "storage/ballast.h"
 #include "storage/rows.h"
 #include "storage/session.h"
@@ -111,5 +112,48 @@ class Worker {
   bool landed_ = false;                // that commit was found in the file
   std::int64_t sealed_gaps_ = 0;       // gaps up to here were handed to the exporter: they do not grow any more
 };
+
+template <typename Call>
+auto Worker::guarded(Call call) {
+  for (bool relieved = false;; relieved = true) {
+    try {
+      // What the log holds goes into the file first, and the log's own room becomes free.
+      if (relieved) checkpoint_all();
+      return call();
+    } catch (const SqliteError& error) {
+      recover(error);
+      if (!error.full() || !ballast_.release()) throw;
+      common::log::error(
+          "The disk of {} is full: its last reserve of 1 MiB is given to export and purge; free space on that disk",
+          file_.string());
+      ballast_tried_ = clock_.steady();
+    }
+  }
+}
+
+template <typename Step>
+auto Worker::in_transaction(Step step) {
+  Session& current = session();
+  Transaction transaction(current.database);
+  stale_ = true;
+  const auto commit = [&] {
+    current.meta.set_commit_number(++commit_number_);
+    transaction.commit();
+    stale_ = false;
+  };
+  if constexpr (std::is_void_v<decltype(step(current))>) {
+    step(current);
+    commit();
+  } else {
+    auto value = step(current);
+    commit();
+    return value;
+  }
+}
+
+template <typename Step>
+auto Worker::transact(Step step) {
+  return guarded([&] { return in_transaction(step); });
+}
 
 }  // namespace monitor::storage
