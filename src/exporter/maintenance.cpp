@@ -1,6 +1,7 @@
 #include "exporter/maintenance.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -10,7 +11,7 @@
 
 #include "common/log.h"
 #include "exporter/remote_schema.h"
-#include "exporter/rollup.h"
+#include "exporter/rollup_pass.h"
 
 namespace monitor::exporter {
 
@@ -34,10 +35,10 @@ constexpr std::string_view kQueryCanceled = "57014";
 /// A failure that lasts is told again.
 constexpr std::chrono::hours kTellAgain{1};
 /// A statement then has hours. An hour that takes longer is told of for as long as that is so.
-constexpr int kMostPatience = 64;
+constexpr std::int64_t kMostPatience = 64;
 
 /// Rolling up an hour of millions of results takes minutes, and nobody waits for it.
-Limits patient(Limits limits, int patience) {
+Limits patient(Limits limits, std::int64_t patience) {
   limits.call *= 60 * patience;
   limits.statement *= 30 * patience;
   return limits;

@@ -2,6 +2,7 @@
 // only.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,7 +50,7 @@ class Maintenance {
   common::SteadyTime next_partitions_;
   TellAt tell_partitions_;
   TellAt tell_rollups_;
-  int patience_ = 1;  ///< doubled when something takes too long
+  std::int64_t patience_ = 1;  ///< doubled when something takes too long
   bool closed_ = false;
 };
 

@@ -1,24 +1,25 @@
-// One pass over the roll-ups in PostgreSQL: hours that have settled are rolled up, and what is too old is removed. Runs
-// on a link's thread, one step at a time.
+// Hours of results in PostgreSQL, from being touched to being sealed. Each function is a part of the caller's
+// transaction, which holds the lock, and runs on a link's thread.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <deque>
-#include <optional>
 
-#include "exporter/options.h"
 #include "exporter/postgres.h"
 #include "exporter/rollup_sql.h"
 
 namespace monitor::exporter {
 
-/// An hour is rolled up when it ended, and its last rows arrived, at least this long ago.
-inline constexpr std::chrono::minutes kSettled{2};
-
 /// Held by whoever rolls up, until the end of the transaction. False: somebody else is at it.
 bool take_rollup_lock(Transaction& transaction);
 
+/// `(agent, hour in hours since 1970, …)`
+Slice slice_of(const Row& row);
+/// Whether the row `t` of monitoring_touched is of an hour that is not rolled up on its own: the agent's day has lost
+/// its results, and the tiers do not hold the hour with its results.
+extern const char* const kLateSql;
+
+/// The agent and the hour of `slice`: the tiers then hold the results that are stored, and the marks are gone.
+void roll(Transaction& transaction, Slice slice);
 /// In the transaction that drops the results before `before`: their hours are not made from results any more. What came
 /// late for hours that are so already is added to the tiers, and slots that did not run are removed. False: rows wait
 /// for their roll-up, and the transaction is to be rolled back.
@@ -28,41 +29,5 @@ bool seal(Transaction& transaction, Hours before);
 void seal_lost(Transaction& transaction, std::chrono::sys_days day);
 /// Whether an hour before `before` has marks.
 bool is_touched(Transaction& transaction, Hours before);
-
-class RollupPass {
- public:
-  explicit RollupPass(const Options& options)
-      : keep_hours_(options.rollup_hours), keep_days_(options.rollup_days), retention_(options.remote_retention) {}
-
-  /// One piece of work, bounded, in a transaction of its own. False: there is nothing more to do, or another agent is
-  /// at it. Throws what Transaction throws; an hour that is refused is passed over.
-  bool step(Session& session);
-  /// Of the first hour that was passed over.
-  const std::optional<Refused>& refused() const { return refused_; }
-
- private:
-  enum class Stage { kBegin, kMark, kRoll, kExpire, kEnd };
-
-  /// An agent of which rows have arrived without marks, as an older version sends them; up to where to mark them.
-  struct Unmarked {
-    int agent = 0;
-    std::int64_t results = 0;
-    std::int64_t skipped = 0;
-  };
-
-  bool work(Transaction& transaction);
-  void begin(Transaction& transaction);
-  void mark(Transaction& transaction);
-  void list_settled(Transaction& transaction);
-  bool expire(Transaction& transaction);
-
-  std::chrono::seconds keep_hours_;
-  std::chrono::seconds keep_days_;
-  std::optional<std::chrono::seconds> retention_;
-  Stage stage_ = Stage::kBegin;
-  std::deque<Unmarked> unmarked_;
-  std::deque<Slice> settled_;
-  std::optional<Refused> refused_;
-};
 
 }  // namespace monitor::exporter

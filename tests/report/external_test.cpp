@@ -2,7 +2,7 @@
 
 #include "exporter/fixture.h"
 #include "exporter/remote_schema.h"
-#include "exporter/rollup.h"
+#include "exporter/rollup_pass.h"
 #include "report/report.h"
 
 namespace monitor::report {
