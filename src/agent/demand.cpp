@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 namespace monitor::agent {
 
 std::size_t checks_needed(const std::vector<Load>& loads) {
@@ -37,6 +39,26 @@ double rate_needed(const std::vector<Load>& loads, std::chrono::duration<double>
   double rate = (asked + std::sqrt(asked * asked + 4 * kRare * asked / patience.count())) / 2;
   if (loads.size() > 1) rate = std::max(rate, 1 / patience.count());  // two that are due at one moment
   return std::ceil(rate * kTenths - kRounding) / kTenths;
+}
+
+std::string cure_of(const Limits& limits, double rate, std::size_t at_once) {
+  bool spaced = limits.per_host_rate > 0 && limits.per_host_rate < rate;
+  bool crowded = limits.per_host_concurrency > 0 && limits.per_host_concurrency < at_once;
+  if (!spaced && !crowded) {  // more is asked for than it seemed, as re-checks do
+    constexpr double kMore = 1.2;
+    spaced = limits.per_host_rate > 0;
+    crowded = limits.per_host_concurrency > 0;
+    rate = std::max(rate, limits.per_host_rate * kMore);
+    at_once = std::max(at_once, limits.per_host_concurrency + 1);
+  }
+  constexpr const char* kAny = "0 (any number)";
+  const auto in_all =
+      "limits.per_host_rate to " + (rate > kHighestHostRate ? std::string(kAny) : fmt::format("{:.1f}", rate));
+  const auto together = "limits.per_host_concurrency to " +
+                        (at_once > kMostChecksAtOnce ? std::string(kAny) : fmt::format("{}", at_once));
+  if (!crowded) return "Set " + in_all;
+  if (!spaced) return "Set " + together;
+  return fmt::format("Set {} and {}", in_all, together);
 }
 
 }  // namespace monitor::agent

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "agent/options.h"
 #include "common/units.h"
 
 namespace monitor::agent {
@@ -27,5 +29,9 @@ double rate_asked(const std::vector<Load>& loads);
 /// Checks a second, evenly apart, so that hardly any slot waits longer than `patience`: those that come due together
 /// have to be worked off while others come. In tenths, rounded up, as `limits.per_host_rate` takes it.
 double rate_needed(const std::vector<Load>& loads, std::chrono::duration<double> patience);
+
+/// A sentence without its stop: which of `limits` to set to what, so that the busiest host has room for so many checks
+/// a second and at once.
+std::string cure_of(const Limits& limits, double rate, std::size_t at_once);
 
 }  // namespace monitor::agent

@@ -8,16 +8,15 @@
 
 namespace monitor::agent {
 
-/// Open files that the process needs beside one for each check that runs: databases, their journals, name servers,
-/// PostgreSQL, the log, epoll, and room to spare.
-inline constexpr std::size_t kReservedFiles = 64;
 /// Beyond this a single io thread gains nothing from more checks at once.
 inline constexpr std::size_t kMostChecksAtOnce = 20'000;
+/// The most that `limits.per_host_rate` may say.
+inline constexpr int kHighestHostRate = 10'000;
 
 /// What one host may be asked for, over all services that go to it (`limits`).
 struct Limits {
-  std::size_t per_host_concurrency = 0;  ///< checks at once; 0: any number
-  double per_host_rate = 0;              ///< checks a second, from 0.1; 0: any number
+  std::size_t per_host_concurrency = 0;  ///< checks, up to kMostChecksAtOnce; 0: any number
+  double per_host_rate = 0;              ///< checks a second, 0.1 to kHighestHostRate; 0: any number
   bool any() const { return per_host_concurrency > 0 || per_host_rate > 0; }
 };
 

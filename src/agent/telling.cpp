@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/files.h"
 #include "agent/polling_agent.h"
 #include "common/log.h"
 
@@ -17,23 +18,6 @@ namespace {
 /// short again and again.
 constexpr std::chrono::minutes kCalm{1};
 constexpr std::chrono::minutes kCalmLimits{10};
-
-/// Which limit to raise, and to what, so that the busiest host has room for so many checks a second and at once.
-std::string cure_of(const Limits& limits, double rate, std::size_t at_once) {
-  bool spaced = limits.per_host_rate > 0 && limits.per_host_rate < rate;
-  bool crowded = limits.per_host_concurrency > 0 && limits.per_host_concurrency < at_once;
-  if (!spaced && !crowded) {  // more is asked for than it seemed, as re-checks do
-    constexpr double kMore = 1.2;
-    spaced = limits.per_host_rate > 0;
-    crowded = limits.per_host_concurrency > 0;
-    rate = std::max(rate, limits.per_host_rate * kMore);
-    at_once = std::max(at_once, limits.per_host_concurrency + 1);
-  }
-  const auto in_all = fmt::format("{:.1f}", rate), together = fmt::format("{}", at_once);
-  if (!crowded) return "Raise limits.per_host_rate to " + in_all;
-  if (!spaced) return "Raise limits.per_host_concurrency to " + together;
-  return fmt::format("Raise limits.per_host_rate to {} and limits.per_host_concurrency to {}", in_all, together);
-}
 
 }  // namespace
 
@@ -108,10 +92,9 @@ std::vector<Load> PollingAgent::loads(common::SteadyTime now) const {
 void PollingAgent::say_exhausted(common::SteadyTime now) {
   if (std::exchange(exhausted_at_, now)) return;
   const auto needed = std::max(checks_needed(loads(now)), max_running_ + 1);
-  const auto reusing = std::ranges::count_if(options_.services, [](const auto& each) { return each.spec().reuse; });
   const auto cure = needed <= kMostChecksAtOnce
                         ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n)",
-                                      needed + kReservedFiles + static_cast<std::size_t>(reusing))
+                                      files_needed(needed, connections_kept(options_.services)))
                         : fmt::format("that is above the {} of one monitor, so share the services out among several",
                                       kMostChecksAtOnce);
   log::warning(

@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "agent/agent.h"
+#include "agent/files.h"
 #include "app/limits.h"
 #include "app/plan.h"
 #include "app/progress.h"
@@ -113,15 +114,15 @@ Daemon::Daemon(const config::Settings& settings, bool notify_systemd)
 
 void Daemon::build() {
   const std::size_t open_files = raise_open_files();
-  const std::size_t at_once = checks_at_once(reusing(settings_), open_files);
   store_ = storage::Store::open(io_.get_executor(), settings_.storage, clock_);
   if (settings_.agent.enabled) {
-    log::info("At most {} checks run at once (limit of open files: {}).", at_once, open_files);
+    const auto files = agent::share_out(open_files, agent::connections_kept(settings_.agent.services));
+    log::info("At most {} checks run at once (limit of open files: {}).", files.checks, open_files);
     auto net = settings_.net;
-    // Where a redirect leads there may be another one to keep.
-    net.max_idle = idle_connections(std::max(net.max_idle, reusing(settings_)), open_files);
+    net.max_idle = files.idle;
+    net.max_spare = files.spare;
     prober_ = probe::Prober::create(io_.get_executor(), clock_, net);
-    agent_ = agent::Agent::create(io_.get_executor(), settings_.agent, at_once, *prober_, *store_, clock_);
+    agent_ = agent::Agent::create(io_.get_executor(), settings_.agent, files.checks, *prober_, *store_, clock_);
   }
   if (exporting_ && settings_.exporter.enabled) {
     exporter_ = exporter::Exporter::create(io_.get_executor(), settings_.exporter, *store_, clock_);

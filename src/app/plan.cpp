@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "agent/files.h"
 #include "agent/politeness.h"
-#include "app/limits.h"
 #include "common/units.h"
 
 namespace monitor::app {
@@ -51,18 +51,64 @@ std::size_t at_least(double number) {
   return static_cast<std::size_t>(std::ceil(number - kRounding));
 }
 
-Volume volume(double rate, double row_bytes, std::optional<seconds> kept_for, std::optional<std::uint64_t> cap) {
-  const double a_day = rate * static_cast<double>(seconds{kDay}.count());
-  const double a_year = rate * static_cast<double>(seconds{kYear}.count());
-  double kept = rate * static_cast<double>(std::min<seconds>(kept_for.value_or(kYear), kYear).count());
-  if (cap) kept = std::min(kept, static_cast<double>(*cap) / row_bytes);
-  return {.rows_a_day = whole(a_day),
-          .bytes_a_day = whole(a_day * row_bytes),
-          .rows_a_year = whole(a_year),
-          .bytes_a_year = whole(a_year * row_bytes),
-          .kept_for = kept_for,
+/// A roll-up of so many checks: the more of them the fewer new buckets.
+struct RollupBytes {
+  double empty = 0, check = 0, most = 0;
+  double of(double checks) const { return std::min(most, empty + check * checks); }
+};
+constexpr RollupBytes kLocalHour{50, 15, 250}, kLocalDay{50, 15, 400};
+/// With their indexes; a day with its part of the month.
+constexpr RollupBytes kRemoteHour{200, 40, 800}, kRemoteDay{250, 40, 1150};
+
+/// What the roll-ups of one day take.
+struct Rollups {
+  double hours = 0, days = 0;
+};
+
+Rollups rollups_a_day(const config::Settings& settings, const RollupBytes& hour, const RollupBytes& day) {
+  Rollups sum;
+  if (!settings.agent.enabled) return sum;
+  for (const auto& service : settings.agent.services) {
+    const double checks = rate_of(service) * static_cast<double>(seconds{kDay}.count());
+    const double hours = std::min(checks, 24.0);
+    sum.hours += hours * hour.of(checks / hours);
+    sum.days += std::min(checks, 1.0) * day.of(std::max(checks, 1.0));
+  }
+  return sum;
+}
+
+double days_of(seconds time) {
+  return std::chrono::duration<double, std::chrono::days::period>(std::min<seconds>(time, kYear)).count();
+}
+
+/// Results of one database.
+struct Stored {
+  double rate = 0, row_bytes = 0;
+  std::optional<seconds> kept_for;
+  Rollups rolled_a_day;
+  double rolled_kept = 0;  ///< bytes, after a year
+};
+
+Volume volume(const Stored& stored) {
+  const double rows_a_day = stored.rate * static_cast<double>(seconds{kDay}.count());
+  const double bytes_a_day = rows_a_day * stored.row_bytes + stored.rolled_a_day.hours + stored.rolled_a_day.days;
+  const double kept = rows_a_day * days_of(stored.kept_for.value_or(kYear));
+  return {.rows_a_day = whole(rows_a_day),
+          .bytes_a_day = whole(bytes_a_day),
+          .rows_a_year = whole(rows_a_day * days_of(kYear)),
+          .bytes_a_year = whole(bytes_a_day * days_of(kYear)),
+          .kept_for = stored.kept_for,
           .rows_kept = whole(kept),
-          .bytes_kept = whole(kept * row_bytes)};
+          .bytes_kept = whole(kept * stored.row_bytes + stored.rolled_kept)};
+}
+
+/// Roll-ups give way only when they take more than half of it.
+void keep_below(Volume& volume, std::uint64_t cap, double row_bytes) {
+  if (volume.bytes_kept <= cap) return;
+  const auto results = static_cast<double>(volume.rows_kept) * row_bytes;
+  const double rolled = std::min(static_cast<double>(volume.bytes_kept) - results, static_cast<double>(cap) / 2);
+  volume.rows_kept = whole(std::min(results, static_cast<double>(cap) - rolled) / row_bytes);
+  volume.bytes_kept = std::min(cap, whole(static_cast<double>(volume.rows_kept) * row_bytes + rolled));
 }
 
 /// How much of its interval a service's check runs, if it takes so long: it never overlaps itself.
@@ -76,28 +122,48 @@ struct Busy {
   double idle_bytes = 0;  ///< of the connections that wait meanwhile, if all of them may
 };
 
+/// The same of one host, if it were for its intervals alone, and how many begin in a second.
+struct Wanted {
+  double checks = 0, bytes = 0, rate = 0;
+};
+
+/// How much of it `limits` let through.
+double let_through(const agent::Limits& limits, const Wanted& wanted) {
+  double part = 1;
+  if (limits.per_host_rate > 0) part = std::min(part, limits.per_host_rate / wanted.rate);
+  const auto most = static_cast<double>(limits.per_host_concurrency);
+  if (most > 0) part = std::min(part, most / wanted.checks);
+  return part;
+}
+
 template <typename Takes>
-Busy busy(const config::Settings& settings, Takes takes) {
+Busy busy(const agent::Options& options, const agent::Hosts& hosts, Takes takes) {
   Busy sum;
-  if (!settings.agent.enabled) return sum;
-  for (const auto& service : settings.agent.services) {
-    const double part = share(service, takes(service));
-    sum.checks += part;
+  std::vector<Wanted> wanted(hosts.names.size());
+  for (std::size_t i = 0; i < hosts.of.size(); ++i) {
+    const auto& service = options.services[i];
+    const std::chrono::duration<double> time = takes(service);
+    const double part = share(service, time);
     const bool tls = service.target.starts_with("https:");
-    sum.bytes += part * (tls ? kTlsCheckBytes : kPlainCheckBytes);
+    auto& of_host = wanted[hosts.of[i]];
+    of_host.checks += part;
+    of_host.bytes += part * (tls ? kTlsCheckBytes : kPlainCheckBytes);
+    of_host.rate += part / time.count();
     if (service.spec().reuse) sum.idle_bytes += (1 - part) * (tls ? kTlsIdleBytes : kPlainIdleBytes);
+  }
+  for (const auto& of_host : wanted) {
+    const double part = let_through(options.limits, of_host);
+    sum.checks += part * of_host.checks;
+    sum.bytes += part * of_host.bytes;
   }
   return sum;
 }
 
-std::vector<HostLoad> hosts_by_load(const config::Settings& settings) {
-  if (!settings.agent.enabled) return {};
-  const auto& services = settings.agent.services;
-  auto found = agent::hosts_of(services);
+std::vector<HostLoad> hosts_by_load(const std::vector<probe::Service>& services, const agent::Hosts& found) {
   std::vector<HostLoad> hosts;
   hosts.reserve(found.names.size());
-  for (auto& name : found.names) hosts.push_back({std::move(name), 0, 0});
-  for (std::size_t i = 0; i < services.size(); ++i) {
+  for (const auto& name : found.names) hosts.push_back({name, 0, 0});
+  for (std::size_t i = 0; i < found.of.size(); ++i) {
     auto& host = hosts[found.of[i]];
     ++host.services;
     host.checks_a_second += rate_of(services[i]);
@@ -119,8 +185,8 @@ void warn_of_hosts(const Plan& plan, double limit, std::vector<std::string>& war
     }
     warnings.push_back(fmt::format(
         "{} gets {:.1f} checks a second from {} services: unless it is yours and meant for that, poll it less often, "
-        "or set limits.per_host_rate",
-        host.host, gets, host.services));
+        "or {} limits.per_host_rate",
+        host.host, gets, host.services, limit > 0 ? "lower" : "set"));
   }
   if (more > 0)
     warnings.push_back(fmt::format("{} more hosts get more than {} checks a second", more, kManyChecksASecond));
@@ -139,7 +205,7 @@ void warn_of_limit(const Plan& plan, double limit, std::vector<std::string>& war
                   beyond > 1 ? fmt::format(" (some slots of {} more hosts too)", beyond - 1) : ""));
 }
 
-void warn_of_files(const Plan& plan, std::size_t reusing, std::vector<std::string>& warnings) {
+void warn_of_files(const Plan& plan, std::size_t kept, std::vector<std::string>& warnings) {
   if (plan.at_once_worst <= plan.at_once_possible) return;
   const bool can_be_raised = plan.at_once_worst <= agent::kMostChecksAtOnce;
   warnings.push_back(fmt::format(
@@ -147,15 +213,15 @@ void warn_of_files(const Plan& plan, std::size_t reusing, std::vector<std::strin
       "timeouts, or poll less often",
       plan.at_once_worst, plan.at_once_possible,
       can_be_raised ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n), ",
-                                  plan.at_once_worst + agent::kReservedFiles + reusing)
+                                  agent::files_needed(plan.at_once_worst, kept))
                     : ""));
 }
 
 void warn_of_cap(const config::Settings& settings, const Plan& plan, std::vector<std::string>& warnings) {
   const auto& local = plan.local;
   const auto cap = settings.storage.max_size.value_or(kUsualMaxSize);
-  if (!local.kept_for || local.bytes_a_day == 0) return;
-  const double days = static_cast<double>(cap) / static_cast<double>(local.bytes_a_day);
+  if (!local.kept_for || local.rows_a_day == 0) return;
+  const double days = static_cast<double>(cap) / (static_cast<double>(local.rows_a_day) * kLocalRowBytes);
   if (std::chrono::duration<double, std::chrono::days::period>(*local.kept_for).count() <= days) return;
   warnings.push_back(
       fmt::format("the local database reaches its size limit of {} after about {:.1f} days, before {} are over: the "
@@ -170,46 +236,59 @@ Volume local_volume(const config::Settings& settings) {
   const bool purged = settings.collector.enabled && (!exporting || settings.exporter.enabled);
   std::optional<seconds> kept_for;
   if (purged) kept_for = exporting ? settings.collector.keep_exported : settings.collector.local_retention;
-  return volume(checks_a_second(settings), kLocalRowBytes, kept_for, settings.storage.max_size.value_or(kUsualMaxSize));
+  Stored stored{checks_a_second(settings), kLocalRowBytes, kept_for, {}, 0};
+  if (kept_for) {  // an hour is rolled up when it is purged
+    stored.rolled_a_day = rollups_a_day(settings, kLocalHour, kLocalDay);
+    const auto rolled = [&](seconds time) { return std::max(0.0, days_of(time) - days_of(*kept_for)); };
+    stored.rolled_kept = stored.rolled_a_day.hours * rolled(settings.collector.rollup_hours) +
+                         stored.rolled_a_day.days * rolled(settings.collector.rollup_days);
+  }
+  auto out = volume(stored);
+  keep_below(out, settings.storage.max_size.value_or(kUsualMaxSize), kLocalRowBytes);
+  return out;
 }
 
 Volume remote_volume(const config::Settings& settings) {
-  const double rate = settings.exporter.enabled ? checks_a_second(settings) : 0;
-  return volume(rate, kRemoteRowBytes, settings.exporter.remote_retention, std::nullopt);
-}
-
-std::size_t reusing(const config::Settings& settings) {
-  const auto reuses = [](const auto& service) { return service.spec().reuse; };
-  return static_cast<std::size_t>(std::ranges::count_if(settings.agent.services, reuses));
+  const auto& exporter = settings.exporter;
+  Stored stored{0, kRemoteRowBytes, exporter.remote_retention, {}, 0};
+  if (!exporter.enabled) return volume(stored);
+  stored.rate = checks_a_second(settings);
+  stored.rolled_a_day = rollups_a_day(settings, kRemoteHour, kRemoteDay);
+  stored.rolled_kept = stored.rolled_a_day.hours * days_of(exporter.rollup_hours) +
+                       stored.rolled_a_day.days * days_of(exporter.rollup_days);
+  return volume(stored);
 }
 
 Plan plan_of(const config::Settings& settings, std::size_t open_files) {
   const auto& services = settings.agent.services;
-  const auto typical = busy(settings, [](const auto&) { return kTypicalCheck; });
-  const auto worst = busy(settings, [](const auto& service) { return service.timeout; });
+  const bool polls = settings.agent.enabled;
+  const auto hosts = polls ? agent::hosts_of(services) : agent::Hosts{};
+  const auto typical = busy(settings.agent, hosts, [](const auto&) { return kTypicalCheck; });
+  const auto worst = busy(settings.agent, hosts, [](const auto& service) { return service.timeout; });
+  const std::size_t kept = polls ? agent::connections_kept(services) : 0;
+  const auto files = agent::share_out(open_files, kept);
   const double empty = kProgramBytes + kServiceBytes * static_cast<double>(services.size());
 
   Plan plan;
   plan.services = services.size();
   plan.checks_a_second = checks_a_second(settings);
-  plan.hosts = hosts_by_load(settings);
+  plan.hosts = hosts_by_load(services, hosts);
   plan.at_once_typical = at_least(typical.checks);
   plan.at_once_worst = at_least(worst.checks);
-  plan.at_once_possible = checks_at_once(reusing(settings), open_files);
-  plan.idle_connections = idle_connections(reusing(settings), open_files);
+  plan.at_once_possible = files.checks;
+  plan.idle_connections = files.idle;
   plan.open_files = open_files;
-  const double all = static_cast<double>(std::max<std::size_t>(1, reusing(settings)));
-  const double kept = static_cast<double>(plan.idle_connections) / all;
-  plan.memory_typical = whole(empty + typical.bytes + kept * typical.idle_bytes);
+  const double idle = static_cast<double>(files.idle) / static_cast<double>(std::max<std::size_t>(1, kept));
+  plan.memory_typical = whole(empty + typical.bytes + idle * typical.idle_bytes);
   const double possible = std::min(1.0, static_cast<double>(plan.at_once_possible) / std::max(1.0, worst.checks));
-  plan.memory_worst = std::max(plan.memory_typical, whole(empty + worst.bytes * possible + kept * worst.idle_bytes));
+  plan.memory_worst = std::max(plan.memory_typical, whole(empty + worst.bytes * possible + idle * worst.idle_bytes));
   plan.local = local_volume(settings);
   if (!settings.exporter.uri.empty()) plan.remote = remote_volume(settings);
 
   const double limit = settings.agent.limits.per_host_rate;
   warn_of_hosts(plan, limit, plan.warnings);
   warn_of_limit(plan, limit, plan.warnings);
-  warn_of_files(plan, reusing(settings), plan.warnings);
+  warn_of_files(plan, kept, plan.warnings);
   warn_of_cap(settings, plan, plan.warnings);
   return plan;
 }

@@ -14,7 +14,7 @@ namespace monitor::app {
 
 /// What a database is given, and what is there after a year of it.
 struct Volume {
-  std::uint64_t rows_a_day = 0, bytes_a_day = 0;
+  std::uint64_t rows_a_day = 0, bytes_a_day = 0;  ///< rows are results; bytes are theirs and those of the roll-ups
   std::uint64_t rows_a_year = 0, bytes_a_year = 0;
   std::optional<std::chrono::seconds> kept_for;  ///< as configured; nothing: without end
   std::uint64_t rows_kept = 0, bytes_kept = 0;   ///< no more than `kept_for` and the size cap leave
@@ -30,7 +30,7 @@ struct Plan {
   std::size_t services = 0;
   double checks_a_second = 0;
   std::vector<HostLoad> hosts;       ///< the busiest first
-  std::size_t at_once_typical = 0;   ///< checks, when each takes kTypicalCheck
+  std::size_t at_once_typical = 0;   ///< checks that `limits` let run, when each takes kTypicalCheck
   std::size_t at_once_worst = 0;     ///< when no server answers, so that each takes its timeout
   std::size_t at_once_possible = 0;  ///< with `open_files`
   std::size_t idle_connections = 0;  ///< kept open between checks (`connection: reuse`)
@@ -46,9 +46,6 @@ struct Plan {
 inline constexpr std::chrono::milliseconds kTypicalCheck{100};
 /// What a host gets beyond this is warned of.
 inline constexpr double kManyChecksASecond = 10;
-
-/// How many services use their connections again.
-std::size_t reusing(const config::Settings& settings);
 
 Volume local_volume(const config::Settings& settings);
 Volume remote_volume(const config::Settings& settings);

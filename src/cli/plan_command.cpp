@@ -137,7 +137,7 @@ void add_plan_command(CLI::App& root, Choice& choice) {
       root, "plan",
       "Tell what a configuration will do, without doing it.\n"
       "Checks a second in all and for each host, sockets, memory, and what goes into the databases in a day and a "
-      "year. "
+      "year (rows of results; bytes are theirs and those of the roll-ups). "
       "Warns of hosts that get more than 10 checks a second. Nothing is asked and nothing is written. The limit of "
       "open "
       "files is that of this shell: the service's own may differ.\n"

@@ -20,7 +20,7 @@ constexpr std::chrono::seconds kWidestInterval = std::chrono::days{1};
 constexpr std::chrono::seconds kLongestGrace = std::chrono::minutes{5};
 constexpr std::chrono::seconds kLongestRetention = std::chrono::days{36500};
 constexpr int kMostAtOnce = static_cast<int>(agent::kMostChecksAtOnce);
-constexpr int kHighestRateTenths = 100'000;
+constexpr int kHighestRateTenths = 10 * agent::kHighestHostRate;
 constexpr std::uint64_t kSmallestDatabase = 16ULL << 20;  // the write-ahead log and the ballast need some of it
 constexpr std::uint64_t kLargestDatabase = 1ULL << 50;
 

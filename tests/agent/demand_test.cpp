@@ -45,5 +45,21 @@ TEST(Demand, TwoServicesThatAreDueAtOneMomentNeedARateThatServesBoth) {
   EXPECT_DOUBLE_EQ(rate_needed({Load{seconds{300}, std::nullopt}}, seconds{1}), 0.2);
 }
 
+TEST(Cure, IsTheLimitThatIsTooLowAndNeverMoreThanItMaySay) {
+  EXPECT_EQ(cure_of({.per_host_concurrency = 0, .per_host_rate = 5}, 7.3, 20), "Set limits.per_host_rate to 7.3");
+  EXPECT_EQ(cure_of({.per_host_concurrency = 4, .per_host_rate = 5}, 4, 20), "Set limits.per_host_concurrency to 20");
+  EXPECT_EQ(cure_of({.per_host_concurrency = 4, .per_host_rate = 5}, 7.3, 20),
+            "Set limits.per_host_rate to 7.3 and limits.per_host_concurrency to 20");
+  EXPECT_EQ(cure_of({.per_host_concurrency = 0, .per_host_rate = 5}, 10'000, 20),
+            "Set limits.per_host_rate to 10000.0");
+  EXPECT_EQ(cure_of({.per_host_concurrency = 4, .per_host_rate = 5}, 10'000.1, kMostChecksAtOnce + 1),
+            "Set limits.per_host_rate to 0 (any number) and limits.per_host_concurrency to 0 (any number)");
+}
+
+TEST(Cure, OfLimitsThatSeemToDoIsMoreOfThem) {
+  EXPECT_EQ(cure_of({.per_host_concurrency = 4, .per_host_rate = 5}, 1, 1),
+            "Set limits.per_host_rate to 6.0 and limits.per_host_concurrency to 5");
+}
+
 }  // namespace
 }  // namespace monitor::agent

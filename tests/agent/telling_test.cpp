@@ -29,7 +29,7 @@ TEST_F(AgentTest, TimeThatWeStoodStillIsNotTakenForTheTimeOfACheck) {
     hold_one();
     live_until([&] { return count(stored().skipped, storage::SkipReason::kRateLimited) > 0; });
   });
-  EXPECT_THAT(lines, HasSubstr("need about 1 at once. Raise limits.per_host_concurrency to 2,"));
+  EXPECT_THAT(lines, HasSubstr("need about 1 at once. Set limits.per_host_concurrency to 2,"));
 }
 
 TEST_F(AgentTest, OverloadIsSaidOnceWithTheNumberThatWouldCureIt) {
@@ -37,7 +37,7 @@ TEST_F(AgentTest, OverloadIsSaidOnceWithTheNumberThatWouldCureIt) {
   prober_.hold = true;
   const auto lines = logged([&] { live(seconds{20}); });
   EXPECT_THAT(lines, testing::HasSubstr("All 4 checks that may run at once are running"));
-  EXPECT_THAT(lines, testing::HasSubstr("About 100 at once are needed: raise the limit of open files to 164"));
+  EXPECT_THAT(lines, testing::HasSubstr("About 100 at once are needed: raise the limit of open files to 228"));
   EXPECT_EQ(lines.find("All 4 checks"), lines.rfind("All 4 checks")) << lines;
   prober_.hold = false;
   release_all();
@@ -51,7 +51,7 @@ TEST_F(AgentTest, ConnectionsThatAreKeptOpenNeedFilesToo) {
   spec_ = std::move(spec);
   make(100, 4);
   prober_.hold = true;
-  EXPECT_THAT(logged([&] { live(seconds{20}); }), HasSubstr("raise the limit of open files to 264"));
+  EXPECT_THAT(logged([&] { live(seconds{20}); }), HasSubstr("raise the limit of open files to 303"));
 }
 
 TEST_F(AgentTest, APoolThatRunsShortAgainAndAgainIsSaidOnce) {
@@ -102,7 +102,7 @@ TEST_F(AgentTest, TheRateThatIsToldLeavesNoSlotToBeSkipped) {
     std::int64_t too_little = 0;
     const auto lines = logged([&] { too_little = skipped_at(asked); });
     EXPECT_GT(too_little, 0) << "what is asked for on average does not do where slots come together";
-    EXPECT_THAT(lines, HasSubstr("Raise limits.per_host_rate to " + told + ", or poll less often."));
+    EXPECT_THAT(lines, HasSubstr("Set limits.per_host_rate to " + told + ", or poll less often."));
     EXPECT_EQ(skipped_at(std::stod(told)), 0) << services;
   }
 }
@@ -126,9 +126,9 @@ TEST_F(AgentTest, TheLimitThatIsTooLowIsTheOneToRaise) {
     return lines;
   };
   EXPECT_THAT(told({.per_host_concurrency = 1, .per_host_rate = 100}),
-              HasSubstr("Raise limits.per_host_concurrency to 20, or poll"));
+              HasSubstr("Set limits.per_host_concurrency to 20, or poll"));
   EXPECT_THAT(told({.per_host_concurrency = 1, .per_host_rate = 1}),
-              HasSubstr("Raise limits.per_host_rate to 7.3 and limits.per_host_concurrency to 20, or poll"));
+              HasSubstr("Set limits.per_host_rate to 7.3 and limits.per_host_concurrency to 20, or poll"));
 }
 
 TEST_F(AgentTest, AFailureIsSaidOnceItIsConfirmed) {

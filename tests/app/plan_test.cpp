@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/files.h"
+
 namespace monitor::app {
 namespace {
 
@@ -14,7 +16,11 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr std::size_t kFiles = 1024;
+constexpr std::size_t kTaken = agent::kReservedFiles + agent::kFewestSpare;
 constexpr const char* kUri = "postgresql://u@h/db";
+
+/// Bytes of a day of a service with an interval of 5 s, hours and day.
+constexpr std::uint64_t kLocalRollups = 24 * 250 + 400, kRemoteRollups = 24 * 800 + 1150;
 
 class PlanTest : public testing::Test {
  protected:
@@ -55,7 +61,7 @@ TEST_F(PlanTest, AServiceNeverOverlapsItselfSoAChecksPartIsOneAtMost) {
   const auto made = plan();
   EXPECT_EQ(made.at_once_worst, 60U);
   EXPECT_EQ(made.at_once_typical, 1U) << "5.3 checks a second of 100 ms";
-  EXPECT_EQ(made.at_once_possible, kFiles - agent::kReservedFiles);
+  EXPECT_EQ(made.at_once_possible, kFiles - kTaken);
   EXPECT_EQ(made.open_files, kFiles);
 }
 
@@ -84,12 +90,36 @@ TEST_F(PlanTest, WithALimitItWarnsOfWhatTheLimitWillSkip) {
                                           "for 12.0: about 75 % of their slots will be skipped"));
   settings_.agent.limits.per_host_rate = 12;
   EXPECT_THAT(plan().warnings, ElementsAre(HasSubstr("gets 12.0 checks a second"))) << "no limit worth the name";
+  EXPECT_THAT(plan().warnings, ElementsAre(HasSubstr("or lower limits.per_host_rate")));
+  settings_.agent.limits.per_host_rate = 0;
+  EXPECT_THAT(plan().warnings, ElementsAre(HasSubstr("or set limits.per_host_rate")));
+}
+
+TEST_F(PlanTest, NoMoreRunAtOnceThanTheLimitsOfEachHostLet) {
+  for (int i = 0; i < 3; ++i) add(100, "http://h-" + std::to_string(i) + ".example", seconds{5}, seconds{5});
+  add(1, "http://small.example", seconds{5}, seconds{5});
+  const auto without = plan();
+  EXPECT_EQ(without.at_once_worst, 301U);
+  settings_.agent.limits.per_host_concurrency = 4;
+  EXPECT_EQ(plan().at_once_worst, 13U);
+  EXPECT_LT(plan().memory_worst, without.memory_worst);
+  settings_.agent.limits = {.per_host_concurrency = 1, .per_host_rate = 0};
+  EXPECT_EQ(without.at_once_typical, 7U) << "two of each host, and a fiftieth";
+  EXPECT_EQ(plan().at_once_typical, 4U);
+}
+
+TEST_F(PlanTest, ARateThatIsLimitedLetsFewerRunAtOnce) {
+  add(100, "http://a.example", seconds{5}, seconds{5});
+  settings_.agent.limits.per_host_rate = 2;
+  EXPECT_EQ(plan().at_once_worst, 10U) << "two a second that hang for five";
+  settings_.agent.limits.per_host_rate = 100;
+  EXPECT_EQ(plan().at_once_worst, 100U);
 }
 
 TEST_F(PlanTest, WarnsWhenServersThatHangNeedMoreOpenFilesThanThereAre) {
   for (int i = 0; i < 20; ++i) add(10, "http://h-" + std::to_string(i) + ".example", seconds{5});
-  EXPECT_THAT(plan(264).warnings, IsEmpty());
-  EXPECT_THAT(plan(263).warnings, ElementsAre(HasSubstr("raise the limit of open files to 264")));
+  EXPECT_THAT(plan(328).warnings, IsEmpty());
+  EXPECT_THAT(plan(327).warnings, ElementsAre(HasSubstr("raise the limit of open files to 328")));
 }
 
 TEST_F(PlanTest, BeyondWhatOneMonitorRunsNoNumberOfFilesHelps) {
@@ -104,9 +134,9 @@ TEST_F(PlanTest, RowsAndBytesOfADayAndAYear) {
   add(5, "http://a.example", seconds{5});
   const auto made = plan();
   EXPECT_EQ(made.local.rows_a_day, 86'400U);
-  EXPECT_EQ(made.local.bytes_a_day, 86'400U * 70);
+  EXPECT_EQ(made.local.bytes_a_day, 86'400U * 70 + 5 * kLocalRollups);
   EXPECT_EQ(made.local.rows_a_year, 31'536'000U);
-  EXPECT_EQ(made.local.bytes_a_year, 31'536'000U * 70);
+  EXPECT_EQ(made.local.bytes_a_year, 31'536'000U * 70 + 365U * 5 * kLocalRollups);
   EXPECT_EQ(made.remote, std::nullopt);
 }
 
@@ -120,12 +150,36 @@ TEST_F(PlanTest, WhatIsKeptFollowsTheRetentions) {
   EXPECT_EQ(made.local.kept_for, hours{1});
   EXPECT_EQ(made.local.rows_kept, 3600U);
   ASSERT_TRUE(made.remote);
-  EXPECT_EQ(made.remote->bytes_a_day, 86'400U * 190);
+  EXPECT_EQ(made.remote->bytes_a_day, 86'400U * 190 + 5 * kRemoteRollups);
   EXPECT_EQ(made.remote->rows_kept, 90U * 86'400);
   settings_.exporter.remote_retention.reset();
   EXPECT_EQ(plan().remote->rows_kept, 365U * 86'400) << "without end, so all of a year";
   settings_.exporter.remote_retention = days{4000};
   EXPECT_EQ(plan().remote->rows_kept, 365U * 86'400);
+}
+
+TEST_F(PlanTest, RollUpsStayWhenTheResultsHaveGone) {
+  add(5, "http://a.example", seconds{5});
+  settings_.collector = {.local_retention = days{2}, .rollup_hours = days{12}, .rollup_days = days{102}};
+  EXPECT_EQ(plan().local.bytes_kept, 2U * 86'400 * 70 + 5U * (10 * 24 * 250 + 100 * 400));
+  settings_.exporter.uri = kUri;
+  settings_.exporter.remote_retention = days{2};
+  settings_.exporter.rollup_hours = days{10};
+  settings_.exporter.rollup_days = days{4000};
+  EXPECT_EQ(plan().remote->bytes_kept, 2U * 86'400 * 190 + 5U * (10 * 24 * 800 + 365 * 1150));
+}
+
+TEST_F(PlanTest, RollUpsOfFewChecksAreSmallerAndThoseOfNoneAreNotThere) {
+  add(1, "http://a.example", hours{6});
+  EXPECT_EQ(plan().local.bytes_a_day, 4U * 70 + 4 * (50 + 15) + (50 + 4 * 15));
+}
+
+TEST_F(PlanTest, RollUpsTakeHalfOfTheSizeLimitAtMost) {
+  add(1000, "http://a.example", hours{1});
+  settings_.storage.max_size = 1 << 20;
+  const auto made = plan();
+  EXPECT_LE(made.local.bytes_kept, 1U << 20);
+  EXPECT_EQ(made.local.rows_kept, ((1U << 19) + 35) / 70);
 }
 
 TEST_F(PlanTest, WhatIsNotExportedOrPurgedStaysHere) {
@@ -136,6 +190,8 @@ TEST_F(PlanTest, WhatIsNotExportedOrPurgedStaysHere) {
   EXPECT_EQ(made.local.kept_for, std::nullopt);
   EXPECT_EQ(made.local.rows_kept, 365U * 86'400);
   EXPECT_EQ(made.remote->rows_a_day, 0U);
+  EXPECT_EQ(made.remote->bytes_a_year, 0U);
+  EXPECT_EQ(made.local.bytes_a_day, 86'400U * 70) << "nothing is rolled up but by a purge";
   settings_.exporter.uri.clear();
   settings_.collector.enabled = false;
   EXPECT_EQ(plan().local.kept_for, std::nullopt);
@@ -145,7 +201,8 @@ TEST_F(PlanTest, WarnsWhenTheSizeLimitComesBeforeTheRetention) {
   add(5, "http://a.example", seconds{5});
   settings_.storage.max_size = 86'400ULL * 70 * 10;
   const auto made = plan();
-  EXPECT_EQ(made.local.rows_kept, 864'000U);
+  EXPECT_LE(made.local.bytes_kept, 86'400U * 70 * 10);
+  EXPECT_GT(made.local.rows_kept, 700'000U);
   EXPECT_THAT(made.warnings, ElementsAre(HasSubstr("after about 10.0 days, before 30d are over")));
 }
 
@@ -157,6 +214,10 @@ TEST_F(PlanTest, AnAgentThatIsSwitchedOffChecksNothing) {
   EXPECT_EQ(made.at_once_worst, 0U);
   EXPECT_EQ(made.local.rows_a_year, 0U);
   EXPECT_THAT(made.hosts, IsEmpty());
+  auto spec = std::make_shared<probe::Spec>();
+  spec->reuse = true;
+  settings_.agent.services.front().extra = spec;
+  EXPECT_EQ(plan().idle_connections, 0U);
 }
 
 TEST_F(PlanTest, MemoryGrowsWithServicesAndWithWhatWaitsAtOnce) {
@@ -178,6 +239,8 @@ TEST_F(PlanTest, ConnectionsThatWaitToBeUsedAgainHaveABound) {
   EXPECT_EQ(plan().idle_connections, 0U);
   for (auto& service : settings_.agent.services) service.extra = spec;
   EXPECT_EQ(plan(4096).idle_connections, 300U) << "one for each service";
+  spec->redirects.follow = true;
+  EXPECT_EQ(plan(1 << 14).idle_connections, 3300U) << "and one for each redirect";
   EXPECT_EQ(plan(1024).idle_connections, 256U) << "files are needed for other things too";
 }
 
@@ -197,12 +260,12 @@ TEST_F(PlanTest, ChecksAndConnectionsThatWaitShareTheOpenFiles) {
   spec->reuse = true;
   for (int i = 0; i < 20; ++i) add(50, "http://h-" + std::to_string(i) + ".example", seconds{5}, seconds{5});
   for (auto& service : settings_.agent.services) service.extra = spec;
-  EXPECT_EQ(plan(1024).at_once_possible, 1024U - agent::kReservedFiles - 256U);
-  EXPECT_EQ(plan(100).at_once_possible, 100U - agent::kReservedFiles - 25U);
-  EXPECT_EQ(plan(65).at_once_possible, 1U);
+  EXPECT_EQ(plan(1024).at_once_possible, 1024U - kTaken - 256U);
+  EXPECT_EQ(plan(400).at_once_possible, 400U - kTaken - 100U);
+  EXPECT_EQ(plan(128).at_once_possible, 1U);
   settings_.collector.local_retention = hours{1};
-  EXPECT_THAT(plan(1400).warnings, ElementsAre(HasSubstr("raise the limit of open files to 2064")));
-  EXPECT_THAT(plan(2064).warnings, IsEmpty());
+  EXPECT_THAT(plan(1400).warnings, ElementsAre(HasSubstr("raise the limit of open files to 1503")));
+  EXPECT_THAT(plan(1503).warnings, IsEmpty());
 }
 
 }  // namespace
