@@ -102,9 +102,15 @@ def refusal(load, books):
         return f"p99 lateness is {books.p99_lateness_ms:.0f} ms"
     if books.behind > _MOST_BEHIND_SECONDS * load.rate:
         return f"{books.behind} results wait for export"
-    if load.reuse and books.reused < 0.99 * books.checks:
+    if load.reuse and books.reused < 0.99 * books.checks - came_together(load, books):
         return f"only {books.reused} of {books.checks} connections were reused"
     return ""
+
+
+def came_together(load, books):
+    """Checks of the turn that came latest. All that was due meanwhile begins at once, each over a connection of its own:
+    new ones, if never before so many were needed."""
+    return load.rate * books.most_lateness_ms / 1000
 
 
 def remark(found, load, window, books):

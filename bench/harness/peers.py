@@ -4,6 +4,7 @@ import resource
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -125,8 +126,13 @@ class Prometheus:
     def up(self):
         """How many targets were found up at the last look."""
         query = urllib.parse.urlencode({"query": "sum(probe_success)"})
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/api/v1/query?{query}", timeout=20) as answer:
-            found = re.search(r'"value":\[[^,]*,"(\d+)"\]', answer.read().decode())
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/api/v1/query?{query}", timeout=20) as answer:
+                found = re.search(r'"value":\[[^,]*,"(\d+)"\]', answer.read().decode())
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            return 0  # it listens before it is ready
         return int(found.group(1)) if found else 0
 
     def stop(self):

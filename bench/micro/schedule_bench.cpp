@@ -16,7 +16,8 @@ void schedule_slot(benchmark::State& state) {
   std::vector<agent::Phase> phases;
   phases.reserve(services);
   for (std::size_t i = 0; i < services; ++i) {
-    phases.push_back(agent::first_slots(start, common::stable_hash("s" + std::to_string(i)), 60s, std::nullopt));
+    phases.push_back(
+        agent::first_slots(start, common::stable_hash("s" + std::to_string(i)), 60s, common::Micros{1}, std::nullopt));
   }
   agent::Schedule schedule(phases);
   std::vector<agent::Slot> ready;

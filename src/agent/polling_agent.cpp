@@ -59,7 +59,9 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
   definitions.reserve(options_.services.size());
   members_.reserve(options_.services.size());
   bool any_remembered = false;
+  double rate = 0;
   for (const auto& service : options_.services) {
+    rate += 1 / std::chrono::duration<double>(service.interval).count();
     definitions.push_back(to_definition(service));
     members_.push_back({service.log_label(), prober_.prepare(service)});
     any_remembered = any_remembered || service.interval > kRememberAbove;
@@ -73,6 +75,7 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
   phases.reserve(members_.size());
   const auto start = now();
   const auto wall = clock_.wall();
+  const auto grid = grid_for(rate);
   for (std::size_t i = 0; i < members_.size(); ++i) {
     members_[i].definition = ids[i];
     const auto verdict = verdicts.find(definitions[i].key);
@@ -81,7 +84,7 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
     std::optional<common::Micros> ago;
     const auto last = last_runs.find(definitions[i].key);
     if (service.interval > kRememberAbove && last != last_runs.end() && last->second <= wall) ago = wall - last->second;
-    phases.push_back(first_slots(start, common::stable_hash(definitions[i].key), service.interval, ago));
+    phases.push_back(first_slots(start, common::stable_hash(definitions[i].key), service.interval, grid, ago));
   }
   co_return Schedule(phases);
 }

@@ -9,27 +9,38 @@ using std::chrono::seconds;
 
 namespace {
 
-/// A fraction of `span` that `hash` picks, to the microsecond.
-common::Micros spread(std::uint64_t hash, seconds span) {
+constexpr common::Micros kWidestGrid = std::chrono::milliseconds{50};
+constexpr double kTogether = 6;
+
+/// A fraction of `span` that `hash` picks, on the grid.
+common::Micros spread(std::uint64_t hash, seconds span, common::Micros grid) {
   const auto micros = static_cast<std::uint64_t>(common::Micros{span}.count());
-  return common::Micros{static_cast<std::int64_t>(hash % micros)};
+  const common::Micros fraction{static_cast<std::int64_t>(hash % micros)};
+  return fraction - fraction % grid;
 }
 
 }  // namespace
 
-Phase first_slots(SteadyTime start, std::uint64_t key_hash, seconds interval, std::optional<common::Micros> last_run) {
+common::Micros grid_for(double rate) {
+  common::Micros grid = kWidestGrid;
+  while (grid.count() > 1 && rate * std::chrono::duration<double>(grid).count() > kTogether) grid /= 2;
+  return grid;
+}
+
+Phase first_slots(SteadyTime start, std::uint64_t key_hash, seconds interval, common::Micros grid,
+                  std::optional<common::Micros> last_run) {
   if (last_run && *last_run < interval) {
     const SteadyTime due = start + (interval - *last_run);
     return {due, due + interval, interval};
   }
   if (interval <= kFirstCheckWithin) {
-    const SteadyTime due = start + spread(key_hash, interval);
+    const SteadyTime due = start + spread(key_hash, interval, grid);
     return {due, due + interval, interval};
   }
-  const SteadyTime first = start + spread(key_hash, kFirstCheckWithin);
+  const SteadyTime first = start + spread(key_hash, kFirstCheckWithin, grid);
   // Off the phase, once: a service of five minutes does not wait five minutes, and the herd of the first 30 s does not
   // come again every interval. The two are never closer than half an interval.
-  SteadyTime then = start + spread(key_hash / 2, interval);
+  SteadyTime then = start + spread(key_hash / 2, interval, grid);
   while (then < first + interval / 2) then += interval;
   return {first, then, interval};
 }

@@ -22,10 +22,15 @@ struct Phase {
 /// The first check of a service comes within this, and within its interval.
 inline constexpr std::chrono::seconds kFirstCheckWithin{30};
 
-/// Where a service starts. `key_hash` (common::stable_hash of its key) spreads services, so that a start fires no herd:
-/// the first check comes within min(interval, 30 s), later ones on a phase spread over the whole interval. `last_run`:
-/// how long ago it last ran, where that is remembered; then the interval goes on from there.
-Phase first_slots(common::SteadyTime start, std::uint64_t key_hash, std::chrono::seconds interval,
+/// How far the moments are apart at which slots may be due, where `rate` checks a second are asked for: 50 ms, or half,
+/// a quarter, … of it, so that no more than six come due together on average. A turn of the loop serves them all, which
+/// costs half of what as many turns would.
+common::Micros grid_for(double rate);
+
+/// Where a service starts. `key_hash` (common::stable_hash of its key) spreads services over `grid`, so that a start
+/// fires no herd: the first check comes within min(interval, 30 s), later ones on a phase spread over the whole
+/// interval. `last_run`: how long ago it last ran, where that is remembered; then the interval goes on from there.
+Phase first_slots(common::SteadyTime start, std::uint64_t key_hash, std::chrono::seconds interval, common::Micros grid,
                   std::optional<common::Micros> last_run);
 
 /// A slot that is to be run.

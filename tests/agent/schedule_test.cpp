@@ -1,5 +1,8 @@
 #include "agent/schedule.h"
 
+#include <algorithm>
+#include <map>
+#include <ranges>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -18,6 +21,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 const SteadyTime kStart{std::chrono::hours{1000}};
+constexpr common::Micros kFine{1};
 
 struct Turn {
   std::vector<Slot> ready;
@@ -38,11 +42,11 @@ TEST(FirstSlots, ComeWithinTheIntervalOrHalfAMinuteSpreadByTheKey) {
   std::set<SteadyTime> starts;
   for (int i = 0; i < 1000; ++i) {
     const auto hash = common::stable_hash("service " + std::to_string(i));
-    const auto often = first_slots(kStart, hash, seconds{5}, std::nullopt);
+    const auto often = first_slots(kStart, hash, seconds{5}, kFine, std::nullopt);
     EXPECT_GE(often.first, kStart);
     EXPECT_LT(often.first, kStart + seconds{5});
     EXPECT_EQ(often.then, often.first + seconds{5});
-    const auto seldom = first_slots(kStart, hash, seconds{300}, std::nullopt);
+    const auto seldom = first_slots(kStart, hash, seconds{300}, kFine, std::nullopt);
     EXPECT_LT(seldom.first, kStart + seconds{30});
     EXPECT_GE(seldom.then - seldom.first, seconds{150});
     EXPECT_LT(seldom.then - seldom.first, seconds{450});
@@ -54,16 +58,37 @@ TEST(FirstSlots, ComeWithinTheIntervalOrHalfAMinuteSpreadByTheKey) {
 TEST(FirstSlots, SpreadLongIntervalsOverTheWholeInterval) {
   int late = 0;
   for (int i = 0; i < 1000; ++i) {
-    const auto phase = first_slots(kStart, common::stable_hash(std::to_string(i)), seconds{300}, std::nullopt);
+    const auto phase = first_slots(kStart, common::stable_hash(std::to_string(i)), seconds{300}, kFine, std::nullopt);
     if (phase.then > kStart + seconds{200}) ++late;
   }
   EXPECT_GT(late, 500) << "the herd of the first half minute must not come back every interval";
 }
 
+TEST(FirstSlots, OfManyServicesComeTogetherAFewAtATime) {
+  EXPECT_EQ(grid_for(0.1), milliseconds{50});
+  EXPECT_EQ(grid_for(100), milliseconds{50});
+  EXPECT_EQ(grid_for(200), milliseconds{25});
+  for (const double rate : {50.0, 777.0, 20'000.0, 1e6, 1e9}) {
+    const auto grid = grid_for(rate);
+    EXPECT_GT(grid.count(), 0);
+    if (rate < 1e6) EXPECT_LE(rate * std::chrono::duration<double>(grid).count(), 6) << rate;
+  }
+  std::map<SteadyTime, int> together;
+  for (int i = 0; i < 500; ++i) {
+    const auto hash = common::stable_hash("service " + std::to_string(i));
+    const auto phase = first_slots(kStart, hash, seconds{5}, grid_for(100), std::nullopt);
+    EXPECT_LE(first_slots(kStart, hash, seconds{5}, kFine, std::nullopt).first - phase.first, milliseconds{50});
+    ++together[phase.first];
+  }
+  EXPECT_LE(together.size(), 100U);
+  EXPECT_GT(together.size(), 90U);
+  EXPECT_LT(std::ranges::max(together | std::views::values), 20) << "a start must not fire a herd";
+}
+
 TEST(FirstSlots, GoOnFromARememberedRun) {
-  const auto phase = first_slots(kStart, 7, seconds{3600}, common::Micros{seconds{3000}});
+  const auto phase = first_slots(kStart, 7, seconds{3600}, kFine, common::Micros{seconds{3000}});
   EXPECT_EQ(phase.first, kStart + seconds{600});
-  const auto overdue = first_slots(kStart, 7, seconds{3600}, common::Micros{seconds{7200}});
+  const auto overdue = first_slots(kStart, 7, seconds{3600}, kFine, common::Micros{seconds{7200}});
   EXPECT_LT(overdue.first, kStart + seconds{30});
 }
 
@@ -196,7 +221,8 @@ TEST(Schedule, AShortLatenessRunsTheNewestSlotAndCountsTheOlderOnes) {
 TEST(Schedule, SlotsDueEqualSlotsReadyPlusSlotsMissed) {
   std::vector<Phase> phases;
   for (int i = 0; i < 50; ++i) {
-    phases.push_back(first_slots(kStart, common::stable_hash(std::to_string(i)), seconds{1 + i % 40}, std::nullopt));
+    phases.push_back(
+        first_slots(kStart, common::stable_hash(std::to_string(i)), seconds{1 + i % 40}, kFine, std::nullopt));
   }
   Schedule schedule(phases);
   std::int64_t ready = 0;
