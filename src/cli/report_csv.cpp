@@ -63,6 +63,7 @@ void add_outages(Row& row, const ServiceReport& service) {
     const auto outage = there ? service.outages[i] : report::Outage{};
     row.add(name("from"), there ? std::optional{outage.from} : std::nullopt);
     row.add(name("to"), outage.to);
+    row.add(name("watched"), std::string(!there ? "" : outage.watched ? "1" : "0"));
     row.add(name("seconds"), there ? std::optional{seconds_of(outage.length)} : std::nullopt);
     row.add(name("reason"), outage.reason);
   }

@@ -57,9 +57,10 @@ std::string skipped_by_reason(const ServiceReport& service) {
 
 std::string outages(const ServiceReport& service) {
   const auto objects = std::views::transform(service.outages, [](const report::Outage& outage) {
-    return fmt::format(R"({{"from": {}, "to": {}, "seconds": {}, "checks": {}, "outcome": {}, "reason": {}}})",
-                       json_text(timestamp(outage.from)), time_or_null(outage.to), seconds_of(outage.length),
-                       outage.checks, text_or_null(outage.outcome), text_or_null(outage.reason));
+    return fmt::format(
+        R"({{"from": {}, "to": {}, "watched": {}, "seconds": {}, "checks": {}, "outcome": {}, "reason": {}}})",
+        json_text(timestamp(outage.from)), time_or_null(outage.to), outage.watched, seconds_of(outage.length),
+        outage.checks, text_or_null(outage.outcome), text_or_null(outage.reason));
   });
   return fmt::format("{}", fmt::join(objects, ", "));
 }

@@ -169,6 +169,7 @@ TEST_F(ReportCommand, IsJsonWithStableKeys) {
   EXPECT_EQ(front.at("outage_count").as_int64(), 1);
   EXPECT_EQ(front.at("outages").at(0).at("reason").as_string(), "nobody listens there");
   EXPECT_TRUE(front.at("outages").at(0).at("to").is_null());
+  EXPECT_TRUE(front.at("outages").at(0).at("watched").as_bool());
   EXPECT_EQ(front.at("last_reason").as_string(), "nobody listens there");
   EXPECT_TRUE(std::string_view(front.at("last_at").as_string()).ends_with("Z"));
   for (const auto* key : {"up_percent", "coverage_percent", "p50_ms", "p95_ms", "p99_ms", "mean_ms", "last_outcome",
@@ -193,9 +194,11 @@ TEST_F(ReportCommand, IsCsvWithOneRowForEachService) {
               testing::StartsWith(
                   "service,from,to,checks,up,degraded,down,unknown,skipped,slots_due,not_running,rechecks,"
                   "up_percent,coverage_percent,mean_ms,p50_ms,p95_ms,p99_ms,dns_p50_ms,dns_p95_ms,dns_p99_ms,"));
-  EXPECT_THAT(lines[0], testing::EndsWith(",outage_1_reason,outage_2_from,outage_2_to,outage_2_seconds,outage_2_reason,"
-                                          "outage_3_from,outage_3_to,outage_3_seconds,outage_3_reason,last_outcome,"
-                                          "last_reason,last_at"));
+  EXPECT_THAT(lines[0],
+              testing::EndsWith(",outage_1_reason,outage_2_from,outage_2_to,outage_2_watched,outage_2_seconds,"
+                                "outage_2_reason,outage_3_from,outage_3_to,outage_3_watched,"
+                                "outage_3_seconds,outage_3_reason,last_outcome,"
+                                "last_reason,last_at"));
   EXPECT_THAT(lines[1], testing::StartsWith("GET http://localhost:8000/,2"));
   EXPECT_THAT(lines[1], HasSubstr(",1,0,0,1,0,2,3,0,0,0,33."));
   EXPECT_THAT(lines[1], HasSubstr(R"(,connect_refused,"said ""no"", twice\nand \x1b[31mloudly",2)"));
