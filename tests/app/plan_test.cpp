@@ -19,6 +19,8 @@ constexpr std::size_t kFiles = 1024;
 constexpr std::size_t kTaken = agent::kReservedFiles + agent::kFewestSpare;
 constexpr const char* kUri = "postgresql://u@h/db";
 
+/// Of five services with an interval of 5 s.
+constexpr std::uint64_t kDaysRows = 86'400;
 /// Bytes of a day of a service with an interval of 5 s, hours and day.
 constexpr std::uint64_t kLocalRollups = 24 * 250 + 400, kRemoteRollups = 24 * 800 + 1150;
 
@@ -134,9 +136,9 @@ TEST_F(PlanTest, RowsAndBytesOfADayAndAYear) {
   add(5, "http://a.example", seconds{5});
   const auto made = plan();
   EXPECT_EQ(made.local.rows_a_day, 86'400U);
-  EXPECT_EQ(made.local.bytes_a_day, 86'400U * 70 + 5 * kLocalRollups);
+  EXPECT_EQ(made.local.bytes_a_day, kDaysRows * 70 + 5 * kLocalRollups);
   EXPECT_EQ(made.local.rows_a_year, 31'536'000U);
-  EXPECT_EQ(made.local.bytes_a_year, 31'536'000U * 70 + 365U * 5 * kLocalRollups);
+  EXPECT_EQ(made.local.bytes_a_year, 365 * (kDaysRows * 70 + 5 * kLocalRollups));
   EXPECT_EQ(made.remote, std::nullopt);
 }
 
@@ -150,7 +152,7 @@ TEST_F(PlanTest, WhatIsKeptFollowsTheRetentions) {
   EXPECT_EQ(made.local.kept_for, hours{1});
   EXPECT_EQ(made.local.rows_kept, 3600U);
   ASSERT_TRUE(made.remote);
-  EXPECT_EQ(made.remote->bytes_a_day, 86'400U * 190 + 5 * kRemoteRollups);
+  EXPECT_EQ(made.remote->bytes_a_day, kDaysRows * 190 + 5 * kRemoteRollups);
   EXPECT_EQ(made.remote->rows_kept, 90U * 86'400);
   settings_.exporter.remote_retention.reset();
   EXPECT_EQ(plan().remote->rows_kept, 365U * 86'400) << "without end, so all of a year";
@@ -161,12 +163,12 @@ TEST_F(PlanTest, WhatIsKeptFollowsTheRetentions) {
 TEST_F(PlanTest, RollUpsStayWhenTheResultsHaveGone) {
   add(5, "http://a.example", seconds{5});
   settings_.collector = {.local_retention = days{2}, .rollup_hours = days{12}, .rollup_days = days{102}};
-  EXPECT_EQ(plan().local.bytes_kept, 2U * 86'400 * 70 + 5U * (10 * 24 * 250 + 100 * 400));
+  EXPECT_EQ(plan().local.bytes_kept, 2 * kDaysRows * 70 + 5ULL * (10 * 24 * 250 + 100 * 400));
   settings_.exporter.uri = kUri;
   settings_.exporter.remote_retention = days{2};
   settings_.exporter.rollup_hours = days{10};
   settings_.exporter.rollup_days = days{4000};
-  EXPECT_EQ(plan().remote->bytes_kept, 2U * 86'400 * 190 + 5U * (10 * 24 * 800 + 365 * 1150));
+  EXPECT_EQ(plan().remote->bytes_kept, 2 * kDaysRows * 190 + 5ULL * (10 * 24 * 800 + 365 * 1150));
 }
 
 TEST_F(PlanTest, RollUpsOfFewChecksAreSmallerAndThoseOfNoneAreNotThere) {
@@ -191,7 +193,7 @@ TEST_F(PlanTest, WhatIsNotExportedOrPurgedStaysHere) {
   EXPECT_EQ(made.local.rows_kept, 365U * 86'400);
   EXPECT_EQ(made.remote->rows_a_day, 0U);
   EXPECT_EQ(made.remote->bytes_a_year, 0U);
-  EXPECT_EQ(made.local.bytes_a_day, 86'400U * 70) << "nothing is rolled up but by a purge";
+  EXPECT_EQ(made.local.bytes_a_day, kDaysRows * 70) << "nothing is rolled up but by a purge";
   settings_.exporter.uri.clear();
   settings_.collector.enabled = false;
   EXPECT_EQ(plan().local.kept_for, std::nullopt);
@@ -201,7 +203,7 @@ TEST_F(PlanTest, WarnsWhenTheSizeLimitComesBeforeTheRetention) {
   add(5, "http://a.example", seconds{5});
   settings_.storage.max_size = 86'400ULL * 70 * 10;
   const auto made = plan();
-  EXPECT_LE(made.local.bytes_kept, 86'400U * 70 * 10);
+  EXPECT_LE(made.local.bytes_kept, kDaysRows * 70 * 10);
   EXPECT_GT(made.local.rows_kept, 700'000U);
   EXPECT_THAT(made.warnings, ElementsAre(HasSubstr("after about 10.0 days, before 30d are over")));
 }

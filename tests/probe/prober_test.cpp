@@ -10,6 +10,7 @@
 #include "async/event.h"
 #include "async/task_group.h"
 #include "common/error.h"
+#include "net/spare_sockets.h"
 #include "probe/prober_fixture.h"
 #include "support/noise.h"
 
@@ -514,6 +515,16 @@ TEST_F(ProberTest, AThousandDeadNamesDelayNoOtherProbe) {
   ASSERT_EQ(order.size(), 1001U);
   EXPECT_EQ(order.front(), "up");
   EXPECT_EQ(std::ranges::count(order, "dns_timeout"), 1000);
+}
+
+TEST(SpareSocketsOfAProber, AreAsManyAsItsOptionsSay) {
+  asio::io_context io{1};
+  const async::SystemClock clock;
+  auto& spare = net::SpareSockets::of(io.get_executor());
+  const auto one = Prober::create(io.get_executor(), clock, net::Options{.max_spare = 1});
+  EXPECT_TRUE(spare.any());
+  spare.take();
+  EXPECT_FALSE(spare.any());
 }
 
 }  // namespace
