@@ -57,7 +57,7 @@ struct RollupBytes {
   double of(double checks) const { return std::min(most, empty + check * checks); }
 };
 constexpr RollupBytes kLocalHour{50, 15, 250}, kLocalDay{50, 15, 400};
-/// With their indexes; a day with its part of the month.
+/// With their indexes, reckoned from the columns; a day with its part of the month.
 constexpr RollupBytes kRemoteHour{200, 40, 800}, kRemoteDay{250, 40, 1150};
 
 /// What the roll-ups of one day take.
