@@ -12,7 +12,7 @@ using std::chrono::seconds;
 
 TEST_F(AgentTest, AfterStandingStillNothingBursts) {
   make(50, 1000);
-  live(seconds{10});
+  live(seconds{10} + milliseconds{1});
   const auto before = prober_.begun.size();
   clock_.advance(seconds{60});
   agent_->step();
@@ -24,7 +24,7 @@ TEST_F(AgentTest, AfterStandingStillNothingBursts) {
 
 TEST_F(AgentTest, WhatIsASecondLateRunsLateAndWhatIsThreeLateIsSkipped) {
   make(50, 1000);
-  live(seconds{10});
+  live(seconds{10} - milliseconds{1});
   ASSERT_EQ(prober_.begun.size(), 100U);
   clock_.advance(seconds{1});
   step();
