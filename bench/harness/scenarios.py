@@ -50,17 +50,17 @@ SCENARIOS = (
     Scenario(
         "fresh", "a fresh plain connection per check, at full rate", "best", Load(0),
         (Bound(CPU, 75), Bound(CPU, 0.15, of="blackbox_exporter, µs")),
-        seconds=15, short_seconds=5, peers=("blackbox", "wrk"),
+        seconds=20, short_seconds=5, peers=("blackbox", "wrk"),
         steps=(3000, 5000, 7000, 8500, 10000, 12000, 14000, 16000), short_steps=(4000, 7000, 10000)),
     Scenario(
         "reused", "reused connections, at full rate", "best", Load(0, reuse=True, addresses=100),
         (Bound(CPU, 20), Bound(CPU, 2.5, of="wrk, µs")),
-        seconds=15, short_seconds=5, peers=("wrk",),
+        seconds=20, short_seconds=5, peers=("wrk",),
         steps=(8000, 12000, 16000, 20000, 25000, 30000, 35000, 40000), short_steps=(8000, 16000, 24000)),
     Scenario(
         "tls", "a fresh TLS 1.3 connection per check, full handshake, at full rate", "best", Load(0, tls=True),
         (Bound(CPU, 0.5, of="blackbox_exporter, µs"),),
-        seconds=15, short_seconds=5, peers=("blackbox",),
+        seconds=20, short_seconds=5, peers=("blackbox",),
         steps=(500, 800, 1100, 1400, 1700, 2000, 2300), short_steps=(500, 1100, 1700)),
     Scenario(
         "sustained-reused", "1 020 000 checks a minute over reused connections", "sustained",

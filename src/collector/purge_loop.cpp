@@ -21,7 +21,6 @@ constexpr std::chrono::minutes kForgetPace{10};  // what is left of purged rows 
 /// How often results are purged by age: the more of a service go at once, the less it costs to add each to the
 /// roll-ups. None stays much longer than was asked for.
 std::chrono::seconds pace_of(std::chrono::seconds keep) {
-  if (keep == keep.zero()) return kPause;
   return std::clamp<std::chrono::seconds>(keep / 60, std::chrono::seconds{10}, std::chrono::minutes{1});
 }
 
@@ -113,7 +112,10 @@ void PurgeLoop::tell_purged(bool more) {
 
 asio::awaitable<void> PurgeLoop::run() {
   for (;;) {
-    if (!co_await step()) co_await async::sleep_for(kPause);
+    const auto begin = clock_.steady();
+    const bool more = co_await step();
+    // Half of the time at most: checks and commits need the cores too.
+    co_await async::sleep_for(more ? std::min<std::chrono::nanoseconds>(clock_.steady() - begin, kPause) : kPause);
   }
 }
 
