@@ -126,9 +126,9 @@ TEST_F(Pipeline, UnderOverloadEverySlotStillRanOrIsSkippedWithAReason) {
     text += "  - {name: s-" + std::to_string(i) + ", url: \"" + example_.url() + "/slow?ms=700\", interval_sec: 1}\n";
   }
   world_.write_config(text);
-  // 68 descriptors leave room for four checks at once.
+  // 132 descriptors leave room for four checks at once.
   Child monitor(
-      {.command = {"/bin/sh", "-c", "ulimit -n 68; exec " + std::string{MONITOR_BINARY} + " start -vvvv --yes"},
+      {.command = {"/bin/sh", "-c", "ulimit -n 132; exec " + std::string{MONITOR_BINARY} + " start -vvvv --yes"},
        .environment = {{"HOME", world_.home().string()}}});
   ASSERT_TRUE(monitor.wait_for("At most 4 checks run at once")) << monitor.err();
   ASSERT_TRUE(monitor.wait_for("slots are being skipped")) << monitor.err();
