@@ -92,19 +92,33 @@ def cost(window, books):
     return window.usage.total / books.checks * 1e6
 
 
-def refusal(load, books):
-    """Why a load does not count as carried; empty when it does."""
+def flaw(load, books):
+    """Why what was measured is not the work that was meant, on time or not; empty when it is."""
     if books.not_up:
         return f"{books.not_up} of {books.checks} checks were not up"
-    if books.skipped:
-        return f"{books.skipped} slots were skipped"
-    if books.p99_lateness_ms > LATE_MS:
-        return f"p99 lateness is {books.p99_lateness_ms:.0f} ms"
     if books.behind > _MOST_BEHIND_SECONDS * load.rate:
         return f"{books.behind} results wait for export"
     if load.reuse and books.reused < 0.99 * books.checks - came_together(load, books):
         return f"only {books.reused} of {books.checks} connections were reused"
     return ""
+
+
+def refusal(load, books):
+    """Why a load does not count as carried; empty when it does."""
+    why = flaw(load, books)
+    if why:
+        return why
+    if books.skipped:
+        return f"{books.skipped} slots were skipped"
+    if books.p99_lateness_ms > LATE_MS:
+        return f"p99 lateness is {books.p99_lateness_ms:.0f} ms"
+    return ""
+
+
+def require_carried(load, books):
+    why = refusal(load, books)
+    if why:
+        raise Trouble(f"{load.services} services at {load.interval} s are not carried: {why}")
 
 
 def came_together(load, books):

@@ -4,7 +4,7 @@ import sqlite3
 import time
 
 from . import peers
-from .bench import Findings, cores_used, cost, not_installed, refusal, remark
+from .bench import Findings, cores_used, cost, flaw, not_installed, refusal, remark, require_carried
 from .monitor import LATE_MS, books_of, head_query
 from .processes import Trouble, wait_until
 from .scenarios import CPU
@@ -17,6 +17,7 @@ def idle(bench, scenario):
     with bench.folder() as folder:
         with bench.postgres(folder) as postgres:
             window, books = bench.polled(folder, scenario.load, postgres, scenario.warm, scenario.seconds)
+        require_carried(scenario.load, books)
         found.figures[CPU] = cost(window, books)
         found.figures["resident memory, MB"] = window.memory.resident / 1e6
         found.figures["proportional memory, MB"] = window.memory.proportional / 1e6
@@ -112,14 +113,15 @@ def sustained(bench, scenario):
     found = Findings()
     with bench.folder() as folder, bench.postgres(folder) as postgres:
         window, books = bench.polled(folder, scenario.load, postgres, scenario.warm, scenario.seconds)
-    found.figures["checks per minute"] = books.checks / (window.end - window.begin) * 60
+    why = flaw(scenario.load, books)
+    if why:
+        found.missing["checks per minute"] = why
+    else:
+        found.figures["checks per minute"] = books.checks / (window.end - window.begin) * 60
     found.figures["skipped slots"] = books.skipped
     found.figures["p99 lateness, ms"] = books.p99_lateness_ms
     found.figures[CPU] = cost(window, books)
     found.figures["resident memory, MB"] = window.memory.resident / 1e6
-    why = refusal(scenario.load, books)
-    if why:
-        found.remarks.append(why)
     remark(found, scenario.load, window, books)
     return found
 
@@ -131,6 +133,7 @@ def scale(bench, scenario):
         load = dataclasses.replace(scenario.load, services=services, interval=services // 100)
         with bench.folder() as folder, bench.postgres(folder) as postgres:
             window, books = bench.polled(folder, load, postgres, _settled(load) + scenario.warm, scenario.seconds)
+        require_carried(load, books)
         costs[services] = cost(window, books)
         bench.say(f"{services} services: {costs[services]:.0f} µs a check")
         found.figures[f"{services} services: {CPU}"] = costs[services]
