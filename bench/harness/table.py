@@ -85,28 +85,48 @@ def micro(program, uri, short):
     return found
 
 
-def write(root, facts, results, micro_results):
+def write(root, facts, command, results, micro_results):
     """Puts the results into docs/benchmarks.md, beside earlier ones of the same binary."""
     store = root / "build/bench-results/results.json"
     store.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(store.read_text()) if store.exists() else {}
-    if kept.get("facts", {}).get("binary") != facts["binary"]:
-        kept = {"results": {}, "micro": []}
-    kept["facts"] = facts
-    kept["results"].update({result["name"]: result for result in results})
+    kept = _kept(store, facts["binary"])
+    run = {"command": command, "facts": facts}
+    kept["results"].update({result["name"]: {**result, "run": run} for result in results})
     if micro_results:
-        kept["micro"] = micro_results
+        kept["micro"] = {"entries": micro_results, "run": run}
     store.write_text(json.dumps(kept, indent=1))
     page = root / "docs" / "benchmarks.md"
     before, _, rest = page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    page.write_text(before + BEGIN + "\n\n" + _markdown(kept) + "\n" + END + after)
+    page.write_text(before + BEGIN + "\n\n" + _markdown(kept, facts) + "\n" + END + after)
 
 
-def _markdown(kept):
-    facts = kept["facts"]
-    lines = [f"Measured on {facts['date']}.", "", "| | |", "|---|---|"]
+def _kept(store, binary):
+    """Earlier results of this binary, each with the run it is of. An older file has the facts of its last run alone."""
+    kept = json.loads(store.read_text()) if store.exists() else {}
+    old = kept.pop("facts", None)
+    if old:
+        run = {"command": "", "facts": old}
+        kept["results"] = {name: {**result, "run": run} for name, result in kept["results"].items()}
+        kept["micro"] = {"entries": kept["micro"], "run": run} if kept.get("micro") else None
+    micro = kept.get("micro")
+    return {
+        "results": {name: result for name, result in kept.get("results", {}).items() if _is_of(binary, result)},
+        "micro": micro if micro and _is_of(binary, micro) else None,
+    }
+
+
+def _is_of(binary, measured):
+    return measured["run"]["facts"].get("binary") == binary
+
+
+def _markdown(kept, facts):
+    lines = ["| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in facts.items() if name not in ("date", "binary")]
+    measured = [(name, result["run"]) for name, result in kept["results"].items()]
+    if kept["micro"]:
+        measured.append(("micro benchmarks", kept["micro"]["run"]))
+    lines += ["", *_origins(measured, facts)]
     lines += ["", "| scenario | figure | measured | bound | |", "|---|---|---:|---|---|"]
     for result in kept["results"].values():
         for place, line in enumerate(result["lines"]):
@@ -116,5 +136,21 @@ def _markdown(kept):
     lines += [f"- *{result['name']}*: {text}" for result in kept["results"].values() for text in result["remarks"]]
     if kept["micro"]:
         lines += ["", "| micro benchmark | |", "|---|---:|"]
-        lines += [f"| {entry['name']} | {number(entry['value'])} {entry['unit']} |" for entry in kept["micro"]]
+        lines += [f"| {entry['name']} | {number(entry['value'])} {entry['unit']} |" for entry in kept["micro"]["entries"]]
     return "\n".join(lines) + "\n"
+
+
+def _origins(measured, facts):
+    """When and how each was measured, and where something else was installed then than `facts` says."""
+    runs = {}
+    for name, run in measured:
+        runs.setdefault(_origin(run, facts), []).append(name)
+    return ["| measured on | with | |", "|---|---|---|",
+            *(f"| {date} | {command} | {', '.join(names)}{other} |" for (date, command, other), names in runs.items())]
+
+
+def _origin(run, facts):
+    other = [f"{name} {value}" for name, value in run["facts"].items()
+             if name not in ("date", "binary") and facts.get(name) != value]
+    command = f"`{run['command']}`" if run["command"] else ""
+    return run["facts"]["date"], command, f" (then: {'; '.join(other)})" if other else ""
