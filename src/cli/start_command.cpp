@@ -52,12 +52,12 @@ void add_start_command(CLI::App& root, Choice& choice) {
   CLI::App& command = add_command(root, "start",
                                   "Start monitoring.\n"
                                   "Runs until SIGINT or SIGTERM; a second one ends it at once. The log goes to the "
-                                  "standard error: errors, with -vvv warnings, with -vvvv what happens, with -vvvvv "
-                                  "everything.",
+                                  "standard error.",
                                   "monitor start -vvvv\n"
                                   "monitor start --yes -ns --config-path /etc/monitor/monitoring-config");
   const auto arguments = std::make_shared<Arguments>();
-  command.add_flag("-v", arguments->verbosity, "Logging level; repeat it for more.");
+  command.add_flag("-v", arguments->verbosity,
+                   "Logging level: -vvv warnings, -vvvv what happens, -vvvvv everything; fewer: errors only.");
   add_switch(command, "--notify-systemd", arguments->notify_systemd, "Notify systemd after application start.")
       .option_text("-ns, --notify-systemd");
   add_yes(command, arguments->yes, "Start without a confirmation prompt.");

@@ -27,6 +27,7 @@ const std::vector<std::vector<std::string>>& commands() {
                                                          {"config", "databases", "update"},
                                                          {"start"},
                                                          {"check"},
+                                                         {"plan"},
                                                          {"report"}};
   return all;
 }
@@ -66,7 +67,8 @@ TEST_F(Help, OfStartReadsAsThePredecessors) {
   const auto help = run({"start", "--help"});
   EXPECT_THAT(help.out, StartsWith("Usage: monitor start [OPTIONS]\n\n  Start monitoring.\n"));
   EXPECT_THAT(help.out, HasSubstr("\nOptions:\n"
-                                  "  -v                     Logging level; repeat it for more.\n"
+                                  "  -v                     Logging level: -vvv warnings, -vvvv what happens,\n"
+                                  "                         -vvvvv everything; fewer: errors only.\n"
                                   "  -ns, --notify-systemd  Notify systemd after application start.\n"
                                   "  -y, --yes              Start without a confirmation prompt.\n"
                                   "  --config-path PATH     Path to the configuration file. Default:\n"
