@@ -143,7 +143,9 @@ void add_report_command(CLI::App& root, Choice& choice) {
       "objects with the keys service, checks, up, degraded, down, unknown, skipped, up_percent, p50_ms, p95_ms, "
       "last_outcome, last_reason, last_at, rechecks, coverage_percent, slots_due (= checks + skipped), "
       "skipped_by_reason, not_running, p99_ms, mean_ms, phases, lateness, outage_count, outage_seconds, outages; null "
-      "where there is nothing to tell. Keys are only ever added, and so are the columns of --csv.",
+      "where there is nothing to tell. Each of phases has checks, p50_ms, p95_ms and p99_ms; lateness the last three "
+      "and max_ms; each of outages from, to, watched, seconds, checks, outcome and reason; each of lost reason, from, "
+      "to and count. Keys are only ever added, and so are the columns of --csv.",
       "monitor report\n"
       "monitor report --last 7d --service web\n"
       "monitor report --last 365d --external\n"
