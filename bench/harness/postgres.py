@@ -100,14 +100,19 @@ class Session:
             self._child.stdin.write(f"{sql};\n\\echo {self._END}\n")
             self._child.stdin.flush()
         except BrokenPipeError:
-            raise Trouble(f"psql has ended; see {self._log}") from None
+            raise Trouble(f"psql has ended: {self._error()}") from None
         found = []
         for line in self._child.stdout:
             line = line.rstrip("\n")
             if line == self._END:
                 return found
             found.append(line.split("\t"))
-        raise Trouble(f"the query failed, see {self._log}: {sql}")
+        raise Trouble(f"the query failed: {self._error()}: {sql}")
+
+    def _error(self):
+        """The last one that psql or the server has logged."""
+        lines = pathlib.Path(self._log).read_text(errors="replace").splitlines()
+        return next((line for line in reversed(lines) if "ERROR:" in line or "FATAL:" in line), f"see {self._log}")
 
     def number(self, sql):
         """The only value; 0 for null."""

@@ -7,6 +7,7 @@ from . import peers
 from .bench import Findings, cores_used, cost, flaw, not_installed, refusal, remark, require_carried
 from .monitor import LATE_MS, books_of, head_query
 from .processes import Trouble, wait_until
+from .reports import report
 from .scenarios import CPU
 
 _WRK_CONNECTIONS = 32
@@ -250,4 +251,5 @@ def rows(bench, scenario):
     return found
 
 
-KINDS = {"idle": idle, "best": best, "sustained": sustained, "scale": scale, "load": load, "drain": drain, "rows": rows}
+KINDS = {"idle": idle, "best": best, "sustained": sustained, "scale": scale, "load": load, "drain": drain, "rows": rows,
+         "report": report}

@@ -22,8 +22,8 @@ class Scenario:
     """Which function of runs.py measures it."""
     load: Load
     bounds: tuple
-    seconds: int
-    short_seconds: int
+    seconds: int = 0
+    short_seconds: int = 0
     warm: int = 10
     """Seconds from the first check to the measurement."""
     short_warm: int = 3
@@ -41,6 +41,8 @@ class Scenario:
 
 _ON_TIME = (Bound("skipped slots", 0), Bound("p99 lateness, ms", LATE_MS))
 CPU = "CPU per check, µs"
+REPORT = "report of a year, ms"
+REPORT_EXTERNAL = "report of a year from PostgreSQL, ms"
 
 SCENARIOS = (
     Scenario(
@@ -86,4 +88,7 @@ SCENARIOS = (
     Scenario(
         "rows", "what a passed check takes on disk", "rows", Load(4000, keep_exported="1h"),
         (Bound("SQLite, bytes", 70), Bound("PostgreSQL, bytes", 190)), seconds=60, short_seconds=10),
+    Scenario(
+        "report", "`monitor report --last 365d` for 300 services, each checked once a minute", "report", Load(300, 60),
+        (Bound(REPORT, 100), Bound(REPORT_EXTERNAL, 100))),
 )

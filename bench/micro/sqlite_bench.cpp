@@ -32,6 +32,12 @@ class Local {
   Local& operator=(const Local&) = delete;
 
   void commit(std::int64_t rows) { run(append_and_commit(rows)); }
+  /// The first rows, as the export reads them. Gives how many.
+  std::size_t read(std::size_t max_rows) {
+    std::size_t count = 0;
+    run(read_batch(max_rows, count));
+    return count;
+  }
 
  private:
   void run(asio::awaitable<void> task) {
@@ -65,6 +71,10 @@ class Local {
     }
     co_await store_->commit();
   }
+  asio::awaitable<void> read_batch(std::size_t max_rows, std::size_t& count) {
+    const auto batch = co_await store_->batch_behind({}, max_rows);
+    count = batch.results.size();
+  }
   asio::awaitable<void> close() { co_await store_->close(); }
 
   std::filesystem::path folder_;
@@ -80,6 +90,18 @@ void sqlite_commit(benchmark::State& state) {
   count_items(state, static_cast<std::size_t>(state.range(0)));
 }
 BENCHMARK(sqlite_commit)->Arg(10)->Arg(1000)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
+
+/// Stored rows become the batch that goes to PostgreSQL; CPU of the io thread and the store's.
+void rows_from_sqlite(benchmark::State& state) {
+  constexpr std::size_t kRows = 5000;
+  Local local;
+  local.commit(kRows);
+  for (auto _ : state) {
+    if (local.read(kRows) != kRows) return state.SkipWithError("rows are missing");
+  }
+  count_items(state, kRows);
+}
+BENCHMARK(rows_from_sqlite)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace monitor::bench
