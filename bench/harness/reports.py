@@ -31,8 +31,8 @@ def report(bench, scenario):
             server = (postgres.usage() - server).total / _TIMES * 1000
             found.figures[figure] = statistics.median(walls)
             found.remarks.append(
-                f"{figure.removesuffix(', ms')}: {min(walls):.0f} to {max(walls):.0f} ms in {_TIMES} runs; CPU {cpu:.0f} ms"
-                + (f", and PostgreSQL's {server:.0f} ms" if more else "") + f"; it tells of {said}")
+                f"{figure.removesuffix(', ms')}: {min(walls):.0f} to {max(walls):.0f} ms in {_TIMES} runs; CPU "
+                f"{cpu:.0f} ms" + (f", and PostgreSQL's {server:.0f} ms" if more else "") + f"; it tells of {said}")
     return found
 
 
@@ -78,6 +78,6 @@ def _made(folder, year, postgres, seconds):
     session.close()
     return (
         f"the program rolled up one day of {CHECKS_A_DAY} generated results for each of {year.services} services, in "
-        f"both databases; {DAYS} days and the hours of {DAYS_OF_HOURS} are copies of it. Durations are log-normal: a day "
-        f"of a service uses {buckets:.0f} buckets in {measures:.1f} measures; every tenth service is down for a while on "
+        f"both databases; {DAYS} days and the hours of {DAYS_OF_HOURS} are copies of it. Durations are log-normal: a "
+        f"day of a service uses {buckets:.0f} buckets in {measures:.1f} measures; every tenth service is down for a while "
         f"each day. SQLite's file {file:.0f} MB, PostgreSQL's roll-ups {tiers:.0f} MB, made in {seconds:.0f} s")

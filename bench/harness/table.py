@@ -136,7 +136,8 @@ def _markdown(kept, facts):
     lines += [f"- *{result['name']}*: {text}" for result in kept["results"].values() for text in result["remarks"]]
     if kept["micro"]:
         lines += ["", "| micro benchmark | |", "|---|---:|"]
-        lines += [f"| {entry['name']} | {number(entry['value'])} {entry['unit']} |" for entry in kept["micro"]["entries"]]
+        lines += [f"| {entry['name']} | {number(entry['value'])} {entry['unit']} |"
+                  for entry in kept["micro"]["entries"]]
     return "\n".join(lines) + "\n"
 
 
