@@ -19,6 +19,7 @@ struct Health {
   std::uint64_t skipped = 0;   ///< slots that did not run, since the start
   std::uint64_t steps = 0;     ///< moves while the loop lives
   std::size_t running = 0;
+  bool late = false;                                        ///< many slots begin late for want of CPU
   std::size_t up = 0, degraded = 0, down = 0, unknown = 0;  ///< services by the last slot's verdict
 };
 

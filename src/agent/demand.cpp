@@ -6,6 +6,15 @@
 #include <fmt/format.h>
 
 namespace monitor::agent {
+namespace {
+
+/// Rounded up.
+double in_tenths(double rate) {
+  constexpr double kTenths = 10, kRounding = 1e-6;
+  return std::ceil(rate * kTenths - kRounding) / kTenths;
+}
+
+}  // namespace
 
 std::size_t checks_needed(const std::vector<Load>& loads) {
   double sum = 0, variance = 0;
@@ -34,11 +43,10 @@ double rate_needed(const std::vector<Load>& loads, std::chrono::duration<double>
   // Of a queue that `asked` enter and `rate` leave a second, exp(-2 kRare) wait longer than their patience, where
   // kRare = (rate - asked) rate patience / asked. So much leaves no slot of services with spread phases behind.
   constexpr double kRare = 6;
-  constexpr double kTenths = 10, kRounding = 1e-6;
   const double asked = rate_asked(loads);
   double rate = (asked + std::sqrt(asked * asked + 4 * kRare * asked / patience.count())) / 2;
   if (loads.size() > 1) rate = std::max(rate, 1 / patience.count());  // two that are due at one moment
-  return std::ceil(rate * kTenths - kRounding) / kTenths;
+  return in_tenths(rate);
 }
 
 std::string cure_of(const Limits& limits, double rate, std::size_t at_once) {
@@ -48,7 +56,7 @@ std::string cure_of(const Limits& limits, double rate, std::size_t at_once) {
     constexpr double kMore = 1.2;
     spaced = limits.per_host_rate > 0;
     crowded = limits.per_host_concurrency > 0;
-    rate = std::max(rate, limits.per_host_rate * kMore);
+    rate = std::max(rate, in_tenths(limits.per_host_rate * kMore));
     at_once = std::max(at_once, limits.per_host_concurrency + 1);
   }
   constexpr const char* kAny = "0 (any number)";

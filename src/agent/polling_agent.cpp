@@ -108,6 +108,7 @@ common::SteadyTime PollingAgent::step() {
   expected_ = moment;
   schedule_->take_due(moment, stalled, ready_, missed_);
   account_for_missed(moment);
+  watch_punctuality(moment);
   for (const auto& slot : ready_) take(slot);
   if (polite_) admit(moment);
   start_rechecks(moment);
@@ -279,6 +280,7 @@ Health PollingAgent::health() const {
           .skipped = skipped_,
           .steps = steps_,
           .running = running_,
+          .late = punctuality_.late(),
           .up = of(Verdict::kUp),
           .degraded = of(Verdict::kDegraded),
           .down = of(Verdict::kDown),

@@ -13,6 +13,7 @@
 #include "agent/demand.h"
 #include "agent/history.h"
 #include "agent/politeness.h"
+#include "agent/punctuality.h"
 #include "agent/recheck.h"
 #include "agent/schedule.h"
 #include "async/event.h"
@@ -59,7 +60,10 @@ class PollingAgent final : public Agent {
   void make_polite();
   void say_what_runs() const;
   void account_for_missed(common::SteadyTime now);
+  void say_stood_still(common::SteadyTime now, std::int64_t slots);
+  void say_calm(common::SteadyTime now);
   void say_exhausted(common::SteadyTime now);
+  void watch_punctuality(common::SteadyTime now);
   void say_limited(const MissedSlots& missed, common::SteadyTime now);
   std::vector<Load> loads(common::SteadyTime now) const;
   boost::asio::awaitable<void> work();
@@ -113,6 +117,10 @@ class PollingAgent final : public Agent {
   bool admitting_ = false;
   common::SteadyTime::duration late_turns_{};  ///< by how much they came late, in all
   common::SteadyTime settled_at_{};  ///< from then on the first checks are over, which come closer than all others
+  Punctuality punctuality_;
+  std::optional<common::SteadyTime> stalled_at_;    ///< when the process last stood still, while that is news
+  int stalls_ = 0;                                  ///< since it was said, and
+  std::int64_t stalled_slots_ = 0;                  ///< the slots that this kept from running
   std::optional<common::SteadyTime> exhausted_at_;  ///< when a full pool last kept a slot from running, likewise
   std::optional<common::SteadyTime> limited_at_;    ///< when limits last kept a slot from running, while that is so
   std::array<std::size_t, 4> by_verdict_{};         ///< services by their last slot's

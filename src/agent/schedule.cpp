@@ -37,7 +37,8 @@ Phase first_slots(SteadyTime start, std::uint64_t key_hash, seconds interval, co
     const SteadyTime due = start + spread(key_hash, interval, grid);
     return {due, due + interval, interval};
   }
-  const SteadyTime first = start + spread(key_hash, kFirstCheckWithin, grid);
+  // Not on the grid: the first checks of long intervals come closer together than the rate says.
+  const SteadyTime first = start + spread(key_hash, kFirstCheckWithin, common::Micros{1});
   // Off the phase, once: a service of five minutes does not wait five minutes, and the herd of the first 30 s does not
   // come again every interval. The two are never closer than half an interval.
   SteadyTime then = start + spread(key_hash / 2, interval, grid);

@@ -59,10 +59,46 @@ void PollingAgent::account_for_missed(common::SteadyTime now) {
     pool_exhausted = pool_exhausted || missed.reason == storage::SkipReason::kPoolExhausted;
     if (missed.reason == storage::SkipReason::kSuspended) suspended += missed.count;
   }
-  if (suspended > 0) {
-    log::warning("The process stood still; {} slots that were due meanwhile were skipped, not run late.", suspended);
-  }
+  if (suspended > 0) say_stood_still(now, suspended);
   if (pool_exhausted) say_exhausted(now);
+  say_calm(now);
+}
+
+void PollingAgent::say_stood_still(common::SteadyTime now, std::int64_t slots) {
+  ++stalls_;
+  stalled_slots_ += slots;
+  if (std::exchange(stalled_at_, now)) return;
+  log::warning(
+      "The process stood still; {} slots that were due meanwhile were skipped, not run late. If the machine neither "
+      "slept nor was stopped, it has not enough CPU for {:.1f} checks a second.",
+      slots, rate_asked(loads(now)));
+}
+
+void PollingAgent::watch_punctuality(common::SteadyTime now) {
+  const auto late =
+      std::ranges::count_if(ready_, [&](const Slot& slot) { return now - slot.due > Punctuality::kLate; });
+  const auto changed = punctuality_.turn(now, ready_.size(), static_cast<std::size_t>(late));
+  if (!changed) return;
+  if (!punctuality_.late()) return log::warning("Checks begin on time again.");
+  constexpr double kSeconds = std::chrono::duration<double>(Punctuality::kPeriod).count();
+  log::warning(
+      "Checks begin late: of the last minute's {} slots {} by more than {} ms. {:.1f} checks a second are asked for, "
+      "and the process had CPU for about {:.1f}: give it more, or poll less often.",
+      changed->all, changed->late, Punctuality::kLate.count(), rate_asked(loads(now)),
+      static_cast<double>(changed->all) / kSeconds);
+}
+
+/// What has not happened for a while is over.
+void PollingAgent::say_calm(common::SteadyTime now) {
+  if (stalled_at_ && now - *stalled_at_ > kCalm) {
+    stalled_at_.reset();
+    if (stalls_ > 1) {
+      log::warning("The process has not stood still for a minute; before, it did {} times, and {} slots were skipped.",
+                   stalls_, stalled_slots_);
+    }
+    stalls_ = 0;
+    stalled_slots_ = 0;
+  }
   if (exhausted_at_ && waiting_.empty() && now - *exhausted_at_ > kCalm) {
     exhausted_at_.reset();
     log::warning("The pool of checks has room again.");
@@ -91,6 +127,12 @@ std::vector<Load> PollingAgent::loads(common::SteadyTime now) const {
 
 void PollingAgent::say_exhausted(common::SteadyTime now) {
   if (std::exchange(exhausted_at_, now)) return;
+  if (store_.health().held_back) {
+    return log::warning(
+        "The disk of the local database takes fewer results than there are, so slots are being skipped: {} results "
+        "wait. Put it on a faster disk, or poll less often.",
+        store_.health().waiting);
+  }
   const auto needed = std::max(checks_needed(loads(now)), max_running_ + 1);
   const auto cure = needed <= kMostChecksAtOnce
                         ? fmt::format("raise the limit of open files to {} (LimitNOFILE= of the unit, or ulimit -n)",

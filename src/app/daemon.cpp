@@ -114,7 +114,9 @@ Daemon::Daemon(const config::Settings& settings, bool notify_systemd)
 
 void Daemon::build() {
   const std::size_t open_files = raise_open_files();
-  store_ = storage::Store::open(io_.get_executor(), settings_.storage, clock_);
+  auto storage = settings_.storage;
+  storage.polls = settings_.agent.enabled;
+  store_ = storage::Store::open(io_.get_executor(), storage, clock_);
   if (settings_.agent.enabled) {
     const auto files = agent::share_out(open_files, agent::connections_kept(settings_.agent.services));
     log::info("At most {} checks run at once (limit of open files: {}).", files.checks, open_files);
@@ -154,7 +156,7 @@ void Daemon::start() {
 }
 
 void Daemon::say_where_results_go() const {
-  const auto local = common::format_size(local_volume(settings_).bytes_a_day);
+  const auto local = common::format_size(local_volume(settings_, store_->max_size_bytes()).bytes_a_day);
   if (exporting_) {
     log::info("{} services. Results go to {} (about {} a day) and on to {} (about {} a day).",
               settings_.agent.services.size(), settings_.storage.path.string(), local,
@@ -269,9 +271,9 @@ std::string Daemon::status_sentence() const {
   std::string sentence;
   if (agent_) {
     const auto agent = agent_->health();
-    sentence = fmt::format("{} services: {} up, {} down, {} unknown; {} checks, {} slots skipped; ",
-                           settings_.agent.services.size(), agent.up + agent.degraded, agent.down, agent.unknown,
-                           agent.checks, agent.skipped);
+    sentence = fmt::format("{} services: {} up, {} degraded, {} down, {} unknown; {} checks, {} slots skipped{}; ",
+                           settings_.agent.services.size(), agent.up, agent.degraded, agent.down, agent.unknown,
+                           agent.checks, agent.skipped, agent.late ? ", checks begin late" : "");
   }
   if (exporter_) {
     const auto exporter = exporter_->health();

@@ -61,16 +61,20 @@ std::vector<Skipped> slots_left_open(const Database& database, common::WallTime 
                                             .count = rows.integer(3),
                                             .reason = static_cast<SkipReason>(rows.integer(4))});
   }
-  auto rolled_up = database.prepare("SELECT 1 FROM rollups WHERE tier = ?1 AND start = ?2 AND definition = ?3");
+  auto rolled_up = database.prepare("SELECT 1 FROM rollups WHERE tier = ?1 AND start IN (?2, ?3) AND definition = ?4");
   auto interval_of = database.prepare("SELECT interval_s FROM definitions WHERE id = ?1");
   std::vector<Skipped> open;
   for (auto& [definition, rows] : services) {
     rows.interval = std::chrono::seconds{interval_of.integer(definition).value_or(0)};
     if (rows.interval.count() == 0) continue;
     if (!rows.ran && !rows.skipped.empty()) {
-      const auto hour = start_of(Tier::kHour, rows.skipped.front().from - rows.interval);
-      rows.purged =
-          rolled_up.integer(static_cast<std::int64_t>(Tier::kHour), common::unix_micros(hour), definition).has_value();
+      // Due at the end of an hour, it may have run at the beginning of the next.
+      const auto from = rows.skipped.front().from;
+      rows.purged = rolled_up
+                        .integer(static_cast<std::int64_t>(Tier::kHour),
+                                 common::unix_micros(start_of(Tier::kHour, from - rows.interval)),
+                                 common::unix_micros(start_of(Tier::kHour, from)), definition)
+                        .has_value();
     }
     if (const auto due = left_open(rows, began, alive))
       open.push_back({definition, *due, *due, 1, SkipReason::kStopping});

@@ -89,7 +89,7 @@ std::vector<Gap> gaps_of(const Work& work, common::WallTime began) {
   }
   Gap skipped = kNone;
   for (const auto& range : work.skipped) {
-    if (range.reason == SkipReason::kStopping && range.from < began) continue;
+    if (range.reason == SkipReason::kStopping && range.to < began) continue;
     merge(skipped, {.from = range.from, .to = range.to, .count = range.count});
   }
   for (const auto& gap : {results, skipped}) {

@@ -28,24 +28,30 @@ std::unique_ptr<Store> Store::open(asio::any_io_executor io, const Options& opti
   const auto file = prepare_path(options.path);
   auto lock = std::make_unique<LockFile>(file);
   prepare_database(file);
-  const std::uint64_t by_disk = std::min(kMaxSize, disk_size(file) / kDiskShare);
-  return std::make_unique<SqliteStore>(std::move(io), file, std::move(lock), options.max_size.value_or(by_disk), clock);
+  return std::make_unique<SqliteStore>(std::move(io), file, std::move(lock), options, clock);
+}
+
+std::uint64_t usual_max_size(const std::filesystem::path& path) {
+  auto there = std::filesystem::absolute(path);
+  std::error_code error;
+  while (there.has_relative_path() && !std::filesystem::exists(there, error)) there = there.parent_path();
+  return std::min(kMaxSize, disk_size(there) / kDiskShare);
 }
 
 SqliteStore::SqliteStore(asio::any_io_executor io, const std::filesystem::path& file, std::unique_ptr<LockFile> lock,
-                         std::uint64_t max_size, const async::Clock& clock)
+                         const Options& options, const async::Clock& clock)
     : clock_(clock),
-      max_size_(max_size),
+      max_size_(options.max_size ? *options.max_size : usual_max_size(file)),
       name_(file.string()),
       lock_(std::move(lock)),
-      worker_(file, clock),
+      worker_(file, clock, options.polls),
       state_(worker_.state()),
       marked_(state_.exported),
       committing_(io),
       room_(io),
       wake_(io),
       last_commit_(clock.steady()) {
-  record_downtime();
+  if (options.polls) record_downtime();
   take_lost();
 }
 
@@ -278,6 +284,7 @@ Health SqliteStore::health() const {
   health.degraded = trouble_.now();
   health.problem = trouble_.problem();
   health.waiting = pending_.results();
+  health.held_back = pending_.full();
   return health;
 }
 

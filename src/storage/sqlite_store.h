@@ -19,7 +19,7 @@ class SqliteStore final : public Store {
  public:
   /// `file` has been prepared and `lock` is held.
   SqliteStore(boost::asio::any_io_executor io, const std::filesystem::path& file, std::unique_ptr<LockFile> lock,
-              std::uint64_t max_size, const async::Clock& clock);
+              const Options& options, const async::Clock& clock);
 
   boost::asio::awaitable<std::vector<DefinitionId>> define(std::vector<Definition> definitions) override;
   boost::asio::awaitable<std::unordered_map<std::string, common::WallTime>> last_runs() override;

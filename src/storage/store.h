@@ -23,6 +23,7 @@ struct Health {
   std::uint64_t committed = 0;
   std::uint64_t dropped = 0;  ///< results given up while degraded; each is in a gap
   std::size_t waiting = 0;    ///< results appended and not yet committed
+  bool held_back = false;     ///< so many of them that append() waits: the disk is too slow
   std::uint64_t commits = 0;  ///< ends of a commit attempt, successful or not: it moves while the store lives
 };
 
@@ -31,6 +32,9 @@ struct Purged {
   std::int64_t results = 0;
   bool more = false;  ///< there is more to purge at once
 };
+
+/// The size cap where none is configured, bytes: the smaller of 10 GiB and 10 % of the disk. `path` need not exist.
+std::uint64_t usual_max_size(const std::filesystem::path& path);
 
 class Store {
  public:

@@ -46,12 +46,13 @@ void Worker::load(Session& fresh) {
   landed_ = landed_ || doubt_ == number;
 }
 
-Worker::Worker(std::filesystem::path file, const async::Clock& clock)
+Worker::Worker(std::filesystem::path file, const async::Clock& clock, bool polls)
     : file_(std::move(file)),
       wal_(beside(file_, "-wal")),
       clock_(clock),
       ballast_(file_),
-      running_since_(clock.wall()) {
+      running_since_(clock.wall()),
+      polls_(polls) {
   guarded([this] {
     session();
     refresh_size();
@@ -137,8 +138,8 @@ void Worker::commit(const Work& work) {
       for (const auto& skipped : work.skipped) current.writer.write(skipped);
       for (const auto& gap : work.gaps) current.writer.write(gap);
       if (work.exported) current.meta.set_exported(*work.exported);
-      current.meta.set_alive_at(now);
-      if (!running_is_known_) current.meta.set_running_since(running_since_);
+      if (polls_) current.meta.set_alive_at(now);
+      if (polls_ && !running_is_known_) current.meta.set_running_since(running_since_);
       if (work.stores_rows()) doubt_ = commit_number_ + 1;
     });
   } catch (const SqliteError& error) {
@@ -240,7 +241,7 @@ Cursor Worker::rewind(const Cursor& marked, const Cursor& arrived) {
 void Worker::close(bool alive) {
   if (!session_) return;
   try {
-    if (alive) {
+    if (alive && polls_) {
       in_transaction([this](Session& current) {
         current.meta.set_alive_at(clock_.wall());
         current.meta.set_running_since(std::nullopt);

@@ -37,7 +37,8 @@ struct State {
 class Worker {
  public:
   /// `file` exists and is ours. Throws common::Error.
-  Worker(std::filesystem::path file, const async::Clock& clock);
+  /// `polls`: slots come due in this run, so that it is a sign of life.
+  Worker(std::filesystem::path file, const async::Clock& clock, bool polls);
 
   const State& state() const { return state_; }
   /// When this run began.
@@ -100,6 +101,7 @@ class Worker {
   const async::Clock& clock_;
   Ballast ballast_;
   const common::WallTime running_since_;
+  const bool polls_;
   bool running_is_known_ = false;  // the database says since when
   common::SteadyTime ballast_tried_{};
   std::unique_ptr<Session> session_;

@@ -57,6 +57,7 @@ TEST(Cure, IsTheLimitThatIsTooLowAndNeverMoreThanItMaySay) {
 }
 
 TEST(Cure, OfLimitsThatSeemToDoIsMoreOfThem) {
+  EXPECT_EQ(cure_of({.per_host_concurrency = 0, .per_host_rate = 0.1}, 0.1, 1), "Set limits.per_host_rate to 0.2");
   EXPECT_EQ(cure_of({.per_host_concurrency = 4, .per_host_rate = 5}, 1, 1),
             "Set limits.per_host_rate to 6.0 and limits.per_host_concurrency to 5");
 }

@@ -7,6 +7,7 @@ namespace monitor::agent {
 namespace {
 
 using common::Outcome;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -69,6 +70,40 @@ TEST_F(AgentTest, APoolThatRunsShortAgainAndAgainIsSaidOnce) {
   EXPECT_THAT(lines, HasSubstr("All 4 checks"));
   EXPECT_EQ(lines.find("All 4 checks"), lines.rfind("All 4 checks")) << lines;
   EXPECT_THAT(lines, Not(HasSubstr("room again")));
+}
+
+TEST_F(AgentTest, SlotsThatBeginLateAreSaidOnceAndWhenThatIsOver) {
+  make(100, 100);
+  const auto lines = logged([&] {
+    for (int turn = 0; turn < 300; ++turn) {
+      step();
+      clock_.advance(milliseconds{700});
+    }
+  });
+  EXPECT_THAT(lines, HasSubstr("by more than 500 ms. 20.0 checks a second are asked for, and the process had CPU for"));
+  EXPECT_EQ(lines.find("begin late"), lines.rfind("begin late")) << lines;
+  EXPECT_TRUE(agent_->health().late);
+  EXPECT_THAT(logged([&] { live(seconds{130}); }), HasSubstr("Checks begin on time again."));
+  EXPECT_FALSE(agent_->health().late);
+}
+
+TEST_F(AgentTest, AProcessThatStandsStillAgainAndAgainIsSaidOnce) {
+  make(10, 100);
+  live(seconds{20});
+  const auto stand_still = [&] {
+    clock_.advance(seconds{10});
+    live(seconds{20});
+  };
+  const auto lines = logged([&] {
+    stand_still();
+    stand_still();
+  });
+  EXPECT_THAT(lines, HasSubstr("The process stood still; "));
+  EXPECT_THAT(lines, HasSubstr("not enough CPU for 2.0 checks a second."));
+  EXPECT_EQ(lines.find("stood still"), lines.rfind("stood still")) << lines;
+  const auto skipped_so_far = std::to_string(count(stored().skipped, storage::SkipReason::kSuspended));
+  EXPECT_THAT(logged([&] { live(seconds{90}); }),
+              HasSubstr("before, it did 2 times, and " + skipped_so_far + " slots were skipped."));
 }
 
 TEST_F(AgentTest, LimitsThatKeepSlotsFromRunningAreSaidOnceWithWhatIsAskedFor) {

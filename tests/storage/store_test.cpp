@@ -212,6 +212,28 @@ TEST(Store, SaysThatItDidNotRun) {
   EXPECT_EQ(gaps[0].to, to);
 }
 
+TEST(Store, ARunWithoutAnAgentIsNoSignOfLife) {
+  Stored stored;
+  stored.add(1);
+  stored.close();
+  const auto stopped = stored.clock().wall();
+  stored.clock().advance(std::chrono::hours{1});
+  stored.open({.path = stored.file(), .max_size = {}, .polls = false});
+  stored.export_all();
+  stored.clock().advance(std::chrono::hours{1});
+  stored.export_all();
+  EXPECT_TRUE(stored.wait(stored.store().next_batch(10)).gaps.empty()) << "the next agent tells of it";
+  stored.close();
+  stored.clock().advance(std::chrono::hours{1});
+  stored.open();
+  stored.wait(stored.store().commit());
+  const auto gaps = stored.wait(stored.store().next_batch(10)).gaps;
+  ASSERT_EQ(gaps.size(), 1U);
+  EXPECT_EQ(gaps[0].reason, GapReason::kNotRunning);
+  EXPECT_EQ(gaps[0].from, stopped);
+  EXPECT_EQ(gaps[0].to, stopped + std::chrono::hours{3});
+}
+
 TEST(Store, SaysWhatAKillLeftFromItsLastSignOfLife) {
   Stored stored;
   stored.add(1);
