@@ -3,6 +3,8 @@
 #include <csignal>
 #include <sys/resource.h>
 
+#include "storage/store.h"
+
 namespace monitor::app {
 
 std::size_t open_files_at_most() {
@@ -18,6 +20,10 @@ std::size_t raise_open_files() {
     if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
   }
   return limit.rlim_cur;
+}
+
+std::uint64_t local_max_size(const std::filesystem::path& path) {
+  return storage::usual_max_size(path);
 }
 
 void ignore_fatal_io_signals() {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 
 namespace monitor::app {
 
@@ -10,6 +12,9 @@ std::size_t raise_open_files();
 
 /// The hard limit of open files, which raise_open_files() would put in force.
 std::size_t open_files_at_most();
+
+/// The size cap of the local database at `path` where none is configured, bytes.
+std::uint64_t local_max_size(const std::filesystem::path& path);
 
 /// SIGPIPE and SIGXFSZ become errors of the call that met them, instead of the end of the process.
 void ignore_fatal_io_signals();

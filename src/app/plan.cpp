@@ -19,8 +19,6 @@ constexpr std::chrono::days kYear{365};
 /// What a row of a passed check costs here, and in PostgreSQL with both indexes.
 constexpr double kLocalRowBytes = 70;
 constexpr double kRemoteRowBytes = 190;
-/// DESIGN: the cap that the local database has by itself, where the disk is large enough.
-constexpr std::uint64_t kUsualMaxSize = std::uint64_t{10} << 30;
 /// Resident memory, as seen of a release build: of the program, of a service, of a check that waits for its server.
 constexpr double kProgramBytes = 24 << 20;
 constexpr double kServiceBytes = 2 << 10;
@@ -116,15 +114,17 @@ double share(const probe::Service& service, std::chrono::duration<double> takes)
   return std::min(1.0, takes / std::chrono::duration<double>(service.interval));
 }
 
-/// Checks at once, and what they take in memory.
+/// Checks at once of one host, if it were for its intervals alone, what they take in memory, and how many begin in a
+/// second.
+struct Wanted {
+  double checks = 0, bytes = 0, rate = 0;
+};
+
+/// Checks at once that `limits` let run, and what they take in memory.
 struct Busy {
   double checks = 0, bytes = 0;
   double idle_bytes = 0;  ///< of the connections that wait meanwhile, if all of them may
-};
-
-/// The same of one host, if it were for its intervals alone, and how many begin in a second.
-struct Wanted {
-  double checks = 0, bytes = 0, rate = 0;
+  std::vector<Wanted> by_host;
 };
 
 /// How much of it `limits` let through.
@@ -139,7 +139,8 @@ double let_through(const agent::Limits& limits, const Wanted& wanted) {
 template <typename Takes>
 Busy busy(const agent::Options& options, const agent::Hosts& hosts, Takes takes) {
   Busy sum;
-  std::vector<Wanted> wanted(hosts.names.size());
+  auto& wanted = sum.by_host;
+  wanted.resize(hosts.names.size());
   for (std::size_t i = 0; i < hosts.of.size(); ++i) {
     const auto& service = options.services[i];
     const std::chrono::duration<double> time = takes(service);
@@ -192,7 +193,7 @@ void warn_of_hosts(const Plan& plan, double limit, std::vector<std::string>& war
     warnings.push_back(fmt::format("{} more hosts get more than {} checks a second", more, kManyChecksASecond));
 }
 
-void warn_of_limit(const Plan& plan, double limit, std::vector<std::string>& warnings) {
+void warn_of_rate(const Plan& plan, double limit, std::vector<std::string>& warnings) {
   if (limit <= 0 || plan.hosts.empty() || plan.hosts.front().checks_a_second <= limit) return;
   const auto& first = plan.hosts.front();
   const auto beyond = std::ranges::count_if(plan.hosts, [&](const auto& host) { return host.checks_a_second > limit; });
@@ -203,6 +204,23 @@ void warn_of_limit(const Plan& plan, double limit, std::vector<std::string>& war
                   "of their slots will be skipped{}",
                   limit, first.host, first.checks_a_second, kPercent * (1 - limit / first.checks_a_second),
                   beyond > 1 ? fmt::format(" (some slots of {} more hosts too)", beyond - 1) : ""));
+}
+
+/// Of hosts whose checks want to run at once more often than they may, though none takes longer than is typical.
+void warn_of_concurrency(const agent::Limits& limits, const agent::Hosts& hosts, const std::vector<Wanted>& typical,
+                         std::vector<std::string>& warnings) {
+  const auto most = limits.per_host_concurrency;
+  if (most == 0 || typical.empty()) return;
+  const auto busiest = std::ranges::max_element(typical, {}, &Wanted::checks);
+  if (at_least(busiest->checks) <= most) return;
+  const auto beyond = std::ranges::count_if(typical, [&](const auto& host) { return at_least(host.checks) > most; });
+  constexpr double kPercent = 100;
+  warnings.push_back(fmt::format(
+      "limits.per_host_concurrency lets {} checks of one host run at once, and those of {} need about {} even if each "
+      "takes {} ms: about {:.0f} % of their slots will be skipped{}",
+      most, hosts.names[static_cast<std::size_t>(busiest - typical.begin())], at_least(busiest->checks),
+      kTypicalCheck.count(), kPercent * (1 - static_cast<double>(most) / busiest->checks),
+      beyond > 1 ? fmt::format(" (some slots of {} more hosts too)", beyond - 1) : ""));
 }
 
 void warn_of_files(const Plan& plan, std::size_t kept, std::vector<std::string>& warnings) {
@@ -217,9 +235,8 @@ void warn_of_files(const Plan& plan, std::size_t kept, std::vector<std::string>&
                     : ""));
 }
 
-void warn_of_cap(const config::Settings& settings, const Plan& plan, std::vector<std::string>& warnings) {
+void warn_of_cap(const Plan& plan, std::uint64_t cap, std::vector<std::string>& warnings) {
   const auto& local = plan.local;
-  const auto cap = settings.storage.max_size.value_or(kUsualMaxSize);
   if (!local.kept_for || local.rows_a_day == 0) return;
   const double days = static_cast<double>(cap) / (static_cast<double>(local.rows_a_day) * kLocalRowBytes);
   if (std::chrono::duration<double, std::chrono::days::period>(*local.kept_for).count() <= days) return;
@@ -231,7 +248,7 @@ void warn_of_cap(const config::Settings& settings, const Plan& plan, std::vector
 
 }  // namespace
 
-Volume local_volume(const config::Settings& settings) {
+Volume local_volume(const config::Settings& settings, std::uint64_t max_size) {
   const bool exporting = !settings.exporter.uri.empty();
   const bool purged = settings.collector.enabled && (!exporting || settings.exporter.enabled);
   std::optional<seconds> kept_for;
@@ -244,7 +261,7 @@ Volume local_volume(const config::Settings& settings) {
                          stored.rolled_a_day.days * rolled(settings.collector.rollup_days);
   }
   auto out = volume(stored);
-  keep_below(out, settings.storage.max_size.value_or(kUsualMaxSize), kLocalRowBytes);
+  keep_below(out, settings.storage.max_size.value_or(max_size), kLocalRowBytes);
   return out;
 }
 
@@ -259,7 +276,7 @@ Volume remote_volume(const config::Settings& settings) {
   return volume(stored);
 }
 
-Plan plan_of(const config::Settings& settings, std::size_t open_files) {
+Plan plan_of(const config::Settings& settings, std::size_t open_files, std::uint64_t max_size) {
   const auto& services = settings.agent.services;
   const bool polls = settings.agent.enabled;
   const auto hosts = polls ? agent::hosts_of(services) : agent::Hosts{};
@@ -282,14 +299,15 @@ Plan plan_of(const config::Settings& settings, std::size_t open_files) {
   plan.memory_typical = whole(empty + typical.bytes + idle * typical.idle_bytes);
   const double possible = std::min(1.0, static_cast<double>(plan.at_once_possible) / std::max(1.0, worst.checks));
   plan.memory_worst = std::max(plan.memory_typical, whole(empty + worst.bytes * possible + idle * worst.idle_bytes));
-  plan.local = local_volume(settings);
+  plan.local = local_volume(settings, max_size);
   if (!settings.exporter.uri.empty()) plan.remote = remote_volume(settings);
 
   const double limit = settings.agent.limits.per_host_rate;
   warn_of_hosts(plan, limit, plan.warnings);
-  warn_of_limit(plan, limit, plan.warnings);
+  warn_of_rate(plan, limit, plan.warnings);
+  warn_of_concurrency(settings.agent.limits, hosts, typical.by_host, plan.warnings);
   warn_of_files(plan, kept, plan.warnings);
-  warn_of_cap(settings, plan, plan.warnings);
+  warn_of_cap(plan, settings.storage.max_size.value_or(max_size), plan.warnings);
   return plan;
 }
 

@@ -47,10 +47,11 @@ inline constexpr std::chrono::milliseconds kTypicalCheck{100};
 /// What a host gets beyond this is warned of.
 inline constexpr double kManyChecksASecond = 10;
 
-Volume local_volume(const config::Settings& settings);
+/// `max_size`: the size cap of the local database, bytes, where none is configured.
+Volume local_volume(const config::Settings& settings, std::uint64_t max_size);
 Volume remote_volume(const config::Settings& settings);
 
-/// `open_files`: the limit that will be in force.
-Plan plan_of(const config::Settings& settings, std::size_t open_files);
+/// `open_files`: the limit that will be in force. `max_size`: as above.
+Plan plan_of(const config::Settings& settings, std::size_t open_files, std::uint64_t max_size);
 
 }  // namespace monitor::app

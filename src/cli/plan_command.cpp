@@ -41,12 +41,14 @@ Table figures(const app::Plan& plan) {
   add("services", fmt::format("{}", plan.services));
   add("hosts", fmt::format("{}", plan.hosts.size()));
   add("checks a second", rate(plan.checks_a_second));
-  add(fmt::format("checks at once, of {} ms each", app::kTypicalCheck.count()),
+  add(fmt::format("sockets: checks at once, of {} ms each", app::kTypicalCheck.count()),
       fmt::format("{}", plan.at_once_typical));
-  add("checks at once when no server answers", fmt::format("{}", plan.at_once_worst));
-  add(fmt::format("checks at once with {} open files", plan.open_files),
+  add("sockets: checks at once when no server answers", fmt::format("{}", plan.at_once_worst));
+  add(fmt::format("sockets: checks at once with {} open files", plan.open_files),
       fmt::format("{} at most", plan.at_once_possible));
-  if (plan.idle_connections > 0) add("connections kept open", fmt::format("{} at most", plan.idle_connections));
+  if (plan.idle_connections > 0) {
+    add("sockets: connections kept open", fmt::format("{} at most", plan.idle_connections));
+  }
   add("memory", fmt::format("about {}", common::format_size(plan.memory_typical)));
   add("memory when no server answers", fmt::format("about {}", common::format_size(plan.memory_worst)));
   return table;
@@ -125,7 +127,7 @@ std::string plan_json(const app::Plan& plan) {
 int plan(Console& console, const Arguments& arguments) {
   const auto settings = config::load(config_file(arguments.config_path));
   print_warnings(console, settings.warnings);
-  const auto plan = app::plan_of(settings, app::open_files_at_most());
+  const auto plan = app::plan_of(settings, app::open_files_at_most(), app::local_max_size(settings.storage.path));
   console.out << (arguments.json ? plan_json(plan) : page(plan));
   return kDone;
 }
@@ -136,17 +138,15 @@ void add_plan_command(CLI::App& root, Choice& choice) {
   CLI::App& command = add_command(
       root, "plan",
       "Tell what a configuration will do, without doing it.\n"
-      "Checks a second in all and for each host, sockets, memory, and what goes into the databases in a day and a "
-      "year (rows of results; bytes are theirs and those of the roll-ups). "
-      "Warns of hosts that get more than 10 checks a second. Nothing is asked and nothing is written. The limit of "
-      "open "
-      "files is that of this shell: the service's own may differ.\n"
-      "With --json: an object with the keys services, checks_per_second, hosts (host, services, checks_per_second), "
-      "at_once (typical, worst, possible), open_files, idle_connections, memory_bytes (typical, worst), local and "
-      "remote "
-      "(rows_per_day, bytes_per_day, rows_per_year, bytes_per_year, kept_seconds, rows_kept, bytes_kept), warnings; "
-      "null "
-      "where there is nothing to tell. Keys are only ever added.",
+      "Checks a second in all and for each host, sockets, memory, and what goes into the databases in a day "
+      "and a year (rows of results; bytes are theirs and those of the roll-ups). Warns of hosts that get more "
+      "than 10 checks a second. Nothing is asked and nothing is written. The limit of open files is that of "
+      "this shell: the service's own may differ.\n"
+      "With --json: an object with the keys services, checks_per_second, hosts (host, services, "
+      "checks_per_second), at_once (typical, worst, possible), open_files, idle_connections, memory_bytes "
+      "(typical, worst), local and remote (rows_per_day, bytes_per_day, rows_per_year, bytes_per_year, "
+      "kept_seconds, rows_kept, bytes_kept), warnings; null where there is nothing to tell. Keys are only ever "
+      "added.",
       "monitor plan\n"
       "monitor plan --json --config-path /etc/monitor/monitoring-config");
   const auto arguments = std::make_shared<Arguments>();

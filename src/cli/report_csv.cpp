@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -54,6 +56,15 @@ class Row {
   std::vector<std::string> names_, values_;
 };
 
+/// A column for every reason that this version knows.
+void add_skipped(Row& row, const ServiceReport& service) {
+  for (const auto& [reason, none] : report::nothing_of({}).skipped_by_reason) {
+    const auto found =
+        std::ranges::find(service.skipped_by_reason, reason, &std::pair<std::string, std::int64_t>::first);
+    row.add("skipped_" + reason, found == service.skipped_by_reason.end() ? none : found->second);
+  }
+}
+
 void add_outages(Row& row, const ServiceReport& service) {
   row.add("outage_count", static_cast<std::int64_t>(service.outage_count));
   row.add("outage_seconds", std::optional{seconds_of(service.outage_length)});
@@ -92,6 +103,7 @@ Row row_of(const Report& report, const ServiceReport& service) {
   }
   row.add("lateness_", service.lateness);
   row.add("lateness_max_ms", service.lateness_max_ms);
+  add_skipped(row, service);
   add_outages(row, service);
   row.add("last_outcome", service.last_outcome);
   row.add("last_reason", service.last_reason);

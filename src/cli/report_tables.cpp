@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/tables.h"
 
@@ -67,7 +69,7 @@ Table counts_table(const Report& report) {
   const bool not_running = any(report, &ServiceReport::not_running);
   Table table{{"service", "checks"}, {}};
   if (rechecks) table.header.emplace_back("re-checks");
-  for (const auto* name : {"up %", "coverage %", "degraded", "down", "unknown", "skipped"}) {
+  for (const auto* name : {"up %", "coverage %", "up", "degraded", "down", "unknown", "skipped"}) {
     table.header.emplace_back(name);
   }
   if (not_running) table.header.emplace_back("not running");
@@ -76,7 +78,7 @@ Table counts_table(const Report& report) {
     if (rechecks) row.push_back(fmt::format("{}", service.rechecks));
     row.push_back(percent(service.up_percent));
     row.push_back(percent(service.coverage_percent));
-    for (const auto count : {service.degraded, service.down, service.unknown, service.skipped}) {
+    for (const auto count : {service.up, service.degraded, service.down, service.unknown, service.skipped}) {
       row.push_back(fmt::format("{}", count));
     }
     if (not_running) row.push_back(fmt::format("{}", service.not_running));
@@ -127,6 +129,20 @@ Table outages_table(const Report& report) {
   return table;
 }
 
+/// Why slots of all services together did not run.
+std::string skipped_line(const Report& report) {
+  std::map<std::string, std::int64_t> sums;
+  for (const auto& service : report.services) {
+    for (const auto& [reason, slots] : service.skipped_by_reason) {
+      if (slots > 0) sums[reason] += slots;
+    }
+  }
+  if (sums.empty()) return {};
+  std::vector<std::string> parts;
+  for (const auto& [reason, slots] : sums) parts.push_back(fmt::format("{} {}", slots, reason));
+  return fmt::format("skipped: {}\n", fmt::join(parts, ", "));
+}
+
 std::string lost_lines(const Report& report) {
   std::string lines;
   for (const auto& loss : report.lost) {
@@ -146,7 +162,7 @@ std::string report_tables(const Report& report, const ReportView& view) {
   if (view.phases) out += render(phases_table(report));
   const auto outages = outages_table(report);
   if (!outages.rows.empty()) out += render(outages);
-  return out + lost_lines(report);
+  return out + skipped_line(report) + lost_lines(report);
 }
 
 }  // namespace monitor::cli

@@ -11,12 +11,14 @@ namespace {
 using std::chrono::days;
 using std::chrono::hours;
 using std::chrono::seconds;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr std::size_t kFiles = 1024;
 constexpr std::size_t kTaken = agent::kReservedFiles + agent::kFewestSpare;
+constexpr std::uint64_t kMaxSize = std::uint64_t{10} << 30;
 constexpr const char* kUri = "postgresql://u@h/db";
 
 /// Of five services with an interval of 5 s.
@@ -36,7 +38,7 @@ class PlanTest : public testing::Test {
       settings_.agent.services.push_back(service);
     }
   }
-  Plan plan(std::size_t files = kFiles) const { return plan_of(settings_, files); }
+  Plan plan(std::size_t files = kFiles) const { return plan_of(settings_, files, kMaxSize); }
   config::Settings settings_;
 };
 
@@ -95,6 +97,19 @@ TEST_F(PlanTest, WithALimitItWarnsOfWhatTheLimitWillSkip) {
   EXPECT_THAT(plan().warnings, ElementsAre(HasSubstr("or lower limits.per_host_rate")));
   settings_.agent.limits.per_host_rate = 0;
   EXPECT_THAT(plan().warnings, ElementsAre(HasSubstr("or set limits.per_host_rate")));
+}
+
+TEST_F(PlanTest, WarnsOfAHostWhoseChecksNeedMoreRoomAtOnceThanTheyMayHave) {
+  add(40, "http://a.example", seconds{1}, seconds{1});
+  add(30, "http://b.example", seconds{1}, seconds{1});
+  settings_.agent.limits.per_host_rate = 10;
+  settings_.agent.limits.per_host_concurrency = 2;
+  auto made = plan();
+  EXPECT_THAT(made.warnings, Contains(HasSubstr("lets 2 checks of one host run at once, and those of a.example need "
+                                                "about 4 even if each takes 100 ms: about 50 % of their slots will be "
+                                                "skipped (some slots of 1 more hosts too)")));
+  settings_.agent.limits.per_host_concurrency = 4;
+  EXPECT_THAT(plan().warnings, testing::Each(testing::Not(HasSubstr("per_host_concurrency"))));
 }
 
 TEST_F(PlanTest, NoMoreRunAtOnceThanTheLimitsOfEachHostLet) {
@@ -205,6 +220,13 @@ TEST_F(PlanTest, WarnsWhenTheSizeLimitComesBeforeTheRetention) {
   const auto made = plan();
   EXPECT_LE(made.local.bytes_kept, kDaysRows * 70 * 10);
   EXPECT_GT(made.local.rows_kept, 700'000U);
+  EXPECT_THAT(made.warnings, ElementsAre(HasSubstr("after about 10.0 days, before 30d are over")));
+}
+
+TEST_F(PlanTest, WhereNoSizeLimitIsConfiguredTheDiskSetsOne) {
+  add(5, "http://a.example", seconds{5});
+  const auto made = plan_of(settings_, kFiles, 86'400ULL * 70 * 10);
+  EXPECT_LE(made.local.bytes_kept, kDaysRows * 70 * 10);
   EXPECT_THAT(made.warnings, ElementsAre(HasSubstr("after about 10.0 days, before 30d are over")));
 }
 

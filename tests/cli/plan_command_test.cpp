@@ -29,8 +29,8 @@ TEST_F(PlanCommand, TellsWhatAConfigurationWillDo) {
   row("services", "5");
   row("hosts", "1");
   row("checks a second", "1.00");
-  row("checks at once, of 100 ms each", "1");
-  row("checks at once when no server answers", "5");
+  row("sockets: checks at once, of 100 ms each", "1");
+  row("sockets: checks at once when no server answers", "5");
   EXPECT_THAT(page, HasSubstr("86400 rows, 5.7 MiB | 31536000 rows, 2 GiB | 30d  | 2592000 rows, 175.3 MiB"));
   EXPECT_THAT(page, Not(HasSubstr("PostgreSQL")));
   EXPECT_THAT(page, HasSubstr("busy.example"));

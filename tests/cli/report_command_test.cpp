@@ -82,12 +82,16 @@ TEST_F(ReportCommand, LooksAtTheDefaultDatabaseWhereNoneIsGiven) {
 TEST_F(ReportCommand, ShowsEveryServiceAlsoThoseWithoutResults) {
   store_three_and_two_skipped();
   const auto report = must({"report"});
-  EXPECT_THAT(report.out, HasSubstr("|          service           | checks |  up % | coverage % | degraded | down | "
-                                    "unknown | skipped |\n"));
-  EXPECT_THAT(report.out, HasSubstr("| GET http://localhost:8000/ |   3    | 66.66 |   60.00    |    0     |  1   |    "
-                                    "0    |    2    |\n"));
-  EXPECT_THAT(report.out, HasSubstr("|            web             |   0    |  None |    None    |    0     |  0   |    "
-                                    "0    |    0    |\n"));
+  EXPECT_THAT(report.out,
+              HasSubstr("|          service           | checks |  up % | coverage % | up | degraded | down | "
+                        "unknown | skipped |\n"));
+  EXPECT_THAT(report.out,
+              HasSubstr("| GET http://localhost:8000/ |   3    | 66.66 |   60.00    | 2  |    0     |  1   |    "
+                        "0    |    2    |\n"));
+  EXPECT_THAT(report.out, HasSubstr("\nskipped: 2 still_running\n"));
+  EXPECT_THAT(report.out,
+              HasSubstr("|            web             |   0    |  None |    None    | 0  |    0     |  0   |    "
+                        "0    |    0    |\n"));
   EXPECT_THAT(report.out, HasSubstr("| p50 ms | p95 ms | p99 ms | late p99 ms |   last outcome  |        reason"));
   EXPECT_THAT(report.out, HasSubstr("| connect_refused | nobody listens there |\n"));
   EXPECT_THAT(report.out, HasSubstr("longest outages"));
@@ -190,6 +194,7 @@ TEST_F(ReportCommand, IsCsvWithOneRowForEachService) {
     lines.emplace_back(rest.substr(0, rest.find("\r\n")));
   }
   ASSERT_EQ(lines.size(), 3U);
+  EXPECT_THAT(lines[0], HasSubstr(",lateness_max_ms,skipped_still_running,skipped_pool_exhausted,"));
   EXPECT_THAT(lines[0],
               testing::StartsWith(
                   "service,from,to,checks,up,degraded,down,unknown,skipped,slots_due,not_running,rechecks,"
