@@ -61,13 +61,17 @@ class Race : public std::enable_shared_from_this<Race> {
   /// Begins the next attempt if it is time.
   void advance(SteadyTime now) {
     if (!more() || now < next_at_) return;
+    if (pending_ > 0 && !spare_.any() && now < turn_of_next()) {
+      next_at_ = turn_of_next();
+      return;
+    }
     next_at_ += delay_;  // not `now`: on a busy machine the lateness of each would add up to the last one's
     auto& attempt = attempts_.emplace_back(timer.get_executor(), addresses_[attempts_.size()], now);
     if (auto refusal = refuse_address(attempt.address, port_)) return fail(attempt, std::move(*refusal));
-    if (pending_ > 0 && !spare_.any()) replace_oldest(now);
     const int result = begin(attempt);
     exhausted_ = result != 0 && !attempt.socket.is_open();
     if (result != EINPROGRESS) return settle(attempt, result);
+    if (pending_ > 0 && !spare_.any()) replace_oldest(now);  // only for one that has to wait too
     attempt.waits = true;
     if (++pending_ > 1) spare_.take();
     attempt.socket.async_wait(tcp::socket::wait_write,
@@ -134,6 +138,13 @@ class Race : public std::enable_shared_from_this<Race> {
     }
   }
 
+  /// Without sockets to spare the addresses that are left share the time, so that the one whose place is taken had its
+  /// part of it.
+  SteadyTime turn_of_next() const {
+    const auto began = attempts_.back().began;
+    return began + (deadline_ - began) / static_cast<int>(addresses_.size() - attempts_.size() + 1);
+  }
+
   /// Its time is up sooner than it would be with sockets to spare; the last address still waits until the deadline.
   void replace_oldest(SteadyTime now) {
     const auto oldest = std::ranges::find_if(attempts_, &Attempt::waits);
@@ -156,7 +167,7 @@ class Race : public std::enable_shared_from_this<Race> {
   void fail(Attempt& attempt, Failure why) {
     close(attempt);
     attempt.failure = std::move(why);
-    if (&attempt == &attempts_.back()) next_at_ = steady_clock::now();
+    if (&attempt == &attempts_.back() || pending_ == 0) next_at_ = steady_clock::now();
   }
 
   /// Of the first attempt: those between it and the winner are counted.
