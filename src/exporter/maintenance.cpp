@@ -34,8 +34,9 @@ constexpr std::string_view kLockNotAvailable = "55P03";
 constexpr std::string_view kQueryCanceled = "57014";
 /// A failure that lasts is told again.
 constexpr std::chrono::hours kTellAgain{1};
-/// A statement then has hours. An hour that takes longer is told of for as long as that is so.
-constexpr std::int64_t kMostPatience = 64;
+/// A statement then has an hour: where an hour of results takes longer, the roll-ups never catch up anyway. It is told
+/// of for as long as that is so.
+constexpr std::int64_t kMostPatience = 16;
 
 /// Rolling up an hour of millions of results takes minutes, and nobody waits for it.
 Limits patient(Limits limits, std::int64_t patience) {

@@ -90,12 +90,16 @@ bool lost_results(Transaction& transaction, const Slice& rolled) {
                            timestamp_sql(rolled.hour + std::chrono::hours{1})));
 }
 
-/// Its day cannot be begun again.
+/// Its day cannot be begun again: an hour of it is sealed, or has lost its results.
 bool of_sealed_day(Transaction& transaction, const Slice& slice) {
   const Hours day = std::chrono::floor<std::chrono::days>(slice.hour);
-  return holds(transaction, fmt::format("EXISTS (SELECT FROM monitoring_rolled WHERE sealed AND agent = {} "
-                                        "AND hour >= {} AND hour < {})",
-                                        slice.agent, timestamp_sql(day), timestamp_sql(day + std::chrono::days{1})));
+  return holds(
+      transaction,
+      fmt::format("EXISTS (SELECT FROM monitoring_rolled s WHERE s.agent = {} AND s.hour >= {} AND s.hour < {} "
+                  "AND (s.sealed OR (s.first_seq IS NOT NULL AND NOT EXISTS (SELECT FROM monitoring_results r "
+                  "WHERE r.agent = s.agent AND r.seq BETWEEN s.first_seq AND s.last_seq "
+                  "AND r.request_timestamp >= s.hour AND r.request_timestamp < s.hour + interval '1 hour'))))",
+                  slice.agent, timestamp_sql(day), timestamp_sql(day + std::chrono::days{1})));
 }
 
 void add_late(Transaction& transaction, Slice slice) {
@@ -186,7 +190,10 @@ bool seal(Transaction& transaction, Hours before) {
       fmt::format("UPDATE monitoring_rolled SET sealed = true WHERE hour < {} AND NOT sealed RETURNING agent",
                   timestamp_sql(before)));
   // What has come since the last time came with one or the other.
-  if (!late.empty() || !sealed.empty()) purge_skipped(transaction, before);
+  // Where roll-ups go before results do, nothing tells any more.
+  const bool told =
+      holds(transaction, "EXISTS (SELECT FROM monitoring_rolled WHERE hour < " + timestamp_sql(before) + ")");
+  if (!late.empty() || !sealed.empty() || !told) purge_skipped(transaction, before);
   // What the statements above saw, and these hours' roll-ups did not, is marked.
   return !is_touched(transaction, before);
 }
