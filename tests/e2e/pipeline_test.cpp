@@ -138,6 +138,9 @@ TEST_F(Pipeline, UnderOverloadEverySlotStillRanOrIsSkippedWithAReason) {
   monitor.signal(SIGTERM);
   ASSERT_EQ(monitor.wait(), 0) << monitor.err();
   EXPECT_GT(world_.local_number("SELECT count(*) FROM skipped"), 40);
+  const auto report = world_.monitor({"report", "--json"}).out;
+  EXPECT_THAT(report, testing::ContainsRegex("\"pool_exhausted\": [1-9]"));
+  EXPECT_THAT(report, testing::Not(testing::HasSubstr("\"coverage_percent\": 100")));
   for (const auto& [definition, moments] : due_moments(world_, 1'000'000)) {
     for (std::size_t i = 1; i < moments.size(); ++i) {
       EXPECT_NEAR(static_cast<double>(moments[i] - moments[i - 1]), 1e6, 20'000) << "service " << definition;
@@ -152,8 +155,10 @@ TEST_F(Pipeline, WhatHasArrivedIsPurgedAndTheRestIsKept) {
   postgres_.stop();
   ASSERT_TRUE(eventually([&] { return world_.local_number("SELECT count(*) FROM results") > 2 * services_; }))
       << "nothing is purged that has not arrived";
+  const auto waiting = std::to_string(world_.local_number("SELECT max(seq) FROM results"));
   postgres_.start();
-  ASSERT_TRUE(eventually([&] { return world_.local_number("SELECT count(*) FROM results") < services_; }))
+  ASSERT_TRUE(eventually(
+      [&] { return world_.local_number("SELECT count(*) FROM results WHERE seq <= " + waiting) == 0; }, seconds{60}))
       << monitor->err();
   monitor->signal(SIGTERM);
   EXPECT_EQ(monitor->wait(), 0) << monitor->err();
