@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <ranges>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -138,8 +139,8 @@ std::string skipped_line(const Report& report) {
     }
   }
   if (sums.empty()) return {};
-  std::vector<std::string> parts;
-  for (const auto& [reason, slots] : sums) parts.push_back(fmt::format("{} {}", slots, reason));
+  const auto parts =
+      std::views::transform(sums, [](const auto& sum) { return fmt::format("{} {}", sum.second, sum.first); });
   return fmt::format("skipped: {}\n", fmt::join(parts, ", "));
 }
 
