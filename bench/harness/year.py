@@ -1,6 +1,7 @@
 """A year of roll-ups in both databases: one day that the program rolls up itself, and copies of it for the others."""
 import datetime
 import math
+import os
 import random
 import sqlite3
 
@@ -68,6 +69,7 @@ class Year:
         self._copy_locally(database)
         self._copy_remotely(session)
         session.close()
+        os.sync()  # so that nobody writes it while reports are measured
 
     def _in_day(self, column):
         day = f"timestamp '{self.day:%Y-%m-%d}'"
