@@ -134,7 +134,12 @@ ORDER BY agent, service, request_timestamp, seq)sql",
 const char* const kPiecesSql = R"sql(
 WITH services AS (SELECT * FROM unnest($1::integer[], $2::integer[]) AS s(definition, service))
 SELECT p.agent, p.service, p.start, p.from_timestamp, p.to_timestamp, p.checks, p.outcome, p.reason, p.from_start,
-       n.first_judged, r.kept IS NOT TRUE
+       CASE WHEN p.alone THEN (
+         SELECT h.first_judged FROM monitoring_hours h JOIN services s USING (definition)
+         WHERE h.agent = p.agent AND s.service = p.service AND h.start >= p.start
+           AND h.start <= p.start + interval '1 day' AND h.first_judged > p.from_timestamp
+         ORDER BY h.start, h.first_judged LIMIT 1
+       ) END, r.kept IS NOT TRUE
 FROM (
   SELECT agent, service, start, from_timestamp, to_timestamp, checks, outcome, reason, from_start,
     to_timestamp IS NULL AND NOT coalesce(lead(from_start) OVER w AND lead(start) OVER w = start + interval '1 hour',
@@ -142,13 +147,7 @@ FROM (
   FROM monitoring_outages JOIN services USING (definition) WHERE start >= $3::timestamp
   WINDOW w AS (PARTITION BY agent, service ORDER BY from_timestamp)
 ) AS p
-LEFT JOIN monitoring_rolled r ON r.agent = p.agent AND r.hour = p.start
-LEFT JOIN LATERAL (
-  SELECT h.first_judged FROM monitoring_hours h JOIN services s USING (definition)
-  WHERE p.alone AND h.agent = p.agent AND s.service = p.service AND h.start >= p.start
-    AND h.start <= p.start + interval '1 day' AND h.first_judged > p.from_timestamp
-  ORDER BY h.start, h.first_judged LIMIT 1
-) AS n ON true)sql";
+LEFT JOIN monitoring_rolled r ON r.agent = p.agent AND r.hour = p.start)sql";
 
 const char* const kNextJudgedSql = R"sql(
 SELECT p.number, min(h.first_judged)

@@ -1,6 +1,10 @@
 #include <algorithm>
+#include <future>
 #include <map>
+#include <span>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -30,6 +34,34 @@ struct Service {
   Outages outages;
   std::chrono::seconds interval{};  ///< the longest
   Absence::Activity activity;
+};
+
+/// Roll-ups with their bodies.
+class RollupBatch {
+ public:
+  bool full() const { return bodies_.size() > kBytes; }
+  void add(const PackedRollup& packed) {
+    heads_.push_back({packed.definition, packed.start, packed.body.size()});
+    bodies_.insert(bodies_.end(), packed.body.begin(), packed.body.end());
+  }
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    std::span<const std::uint8_t> rest(bodies_);
+    for (const auto& [definition, start, size] : heads_) {
+      visit({.definition = definition, .start = start, .body = rest.first(size)});
+      rest = rest.subspan(size);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kBytes = std::size_t{1} << 20;
+  struct Head {
+    storage::DefinitionId definition;
+    common::WallTime start;
+    std::size_t size;
+  };
+  std::vector<Head> heads_;
+  std::vector<std::uint8_t> bodies_;
 };
 
 class LocalReport {
@@ -140,8 +172,24 @@ class LocalReport {
     });
   }
 
+  /// A second thread adds them up while this one reads: of a year's report that is all there is to do.
   void read_rollups(Tier tier, common::WallTime from, common::WallTime to) {
+    std::future<void> adding;
+    RollupBatch batch;
+    const auto hand_over = [&] {
+      if (adding.valid()) adding.get();
+      adding = std::async(std::launch::async, [this, tier, full = std::exchange(batch, {})] { add(tier, full); });
+    };
     reader_.for_each_rollup(tier, from, to, [&](const PackedRollup& packed) {
+      batch.add(packed);
+      if (batch.full()) hand_over();
+    });
+    hand_over();
+    adding.get();
+  }
+
+  void add(Tier tier, const RollupBatch& batch) {
+    batch.for_each([&](const PackedRollup& packed) {
       const auto* known = find(packed.definition);
       if (known == nullptr) return;
       if (!packed.add_to(known->service->summary.sum())) {
