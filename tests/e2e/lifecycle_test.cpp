@@ -109,7 +109,7 @@ TEST_F(Lifecycle, AfterTheProcessStoodStillNothingBurstsAndEverySlotIsOnItsPhase
   EXPECT_THAT(monitor->err(), HasSubstr("The process stood still"));
   EXPECT_GE(world_.local_number("SELECT sum(count) FROM skipped WHERE reason = 3"), 5 * kServices);
   const auto report = world_.monitor({"report", "--json"}).out;
-  EXPECT_THAT(report, testing::ContainsRegex("\"suspended\": [5-9]"));
+  EXPECT_THAT(report, testing::ContainsRegex("\"suspended\": ([5-9]|[1-9][0-9])"));
   EXPECT_THAT(report, testing::Not(HasSubstr("\"coverage_percent\": 100")));
   // In its first second awake each service ran once at most, and nothing that was due long before.
   const auto early = " WHERE requested_at BETWEEN " + std::to_string(woken) + " AND " + std::to_string(woken + 900'000);
@@ -143,7 +143,7 @@ TEST_F(Lifecycle, TheTimeAfterAKillIsAGapFromTheLastSignOfLife) {
   EXPECT_LE(std::stoll(gaps[0][0]), killed);
   EXPECT_GE(std::stoll(gaps[0][0]), killed - 6'000'000);
   EXPECT_GE(std::stoll(gaps[0][1]), killed + 2'000'000);
-  EXPECT_THAT(world_.monitor({"report", "--json"}).out, testing::ContainsRegex("\"not_running\": [2-9]"));
+  EXPECT_THAT(world_.monitor({"report", "--json"}).out, testing::ContainsRegex("\"not_running\": ([2-9]|[1-9][0-9])"));
   EXPECT_EQ(world_.local_number("SELECT count(*) FROM results WHERE requested_at > " + gaps[0][0] +
                                 " AND requested_at < " + gaps[0][1]),
             0);
