@@ -24,7 +24,7 @@ constexpr const char* kUri = "postgresql://u@h/db";
 /// Of five services with an interval of 5 s.
 constexpr std::uint64_t kDaysRows = 86'400;
 /// Bytes of a day of a service with an interval of 5 s, hours and day.
-constexpr std::uint64_t kLocalRollups = 24 * 250 + 400, kRemoteRollups = 24 * 800 + 1150;
+constexpr std::uint64_t kLocalRollups = 24 * 250 + 400, kRemoteRollups = 24 * 1200 + 1150;
 
 class PlanTest : public testing::Test {
  protected:
@@ -183,7 +183,7 @@ TEST_F(PlanTest, RollUpsStayWhenTheResultsHaveGone) {
   settings_.exporter.remote_retention = days{2};
   settings_.exporter.rollup_hours = days{10};
   settings_.exporter.rollup_days = days{4000};
-  EXPECT_EQ(plan().remote->bytes_kept, 2 * kDaysRows * 190 + 5ULL * (10 * 24 * 800 + 365 * 1150));
+  EXPECT_EQ(plan().remote->bytes_kept, 2 * kDaysRows * 190 + 5ULL * (10 * 24 * 1200 + 365 * 1150));
 }
 
 TEST_F(PlanTest, RollUpsOfFewChecksAreSmallerAndThoseOfNoneAreNotThere) {

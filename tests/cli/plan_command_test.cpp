@@ -56,7 +56,7 @@ TEST_F(PlanCommand, SaysItAsJson) {
   EXPECT_EQ(plan.at("local").at("kept_seconds").as_int64(), 3600);
   EXPECT_EQ(plan.at("local").at("rows_kept").as_int64(), 43'200);
   EXPECT_TRUE(plan.at("remote").at("kept_seconds").is_null());
-  EXPECT_EQ(plan.at("remote").at("bytes_per_day").as_int64(), 12 * 86'400 * 190 + 60 * (24 * 800 + 1150))
+  EXPECT_EQ(plan.at("remote").at("bytes_per_day").as_int64(), 12 * 86'400 * 190 + 60 * (24 * 1200 + 1150))
       << "with roll-ups";
   EXPECT_EQ(plan.at("warnings").as_array().size(), 1U);
   many(1);
