@@ -143,5 +143,12 @@ TEST_F(DroppedDayTest, WhereNothingNewHasComeNoSlotsAreLookedFor) {
   expect_skipped("126");
 }
 
+TEST_F(DroppedDayTest, SlotsGoWithTheirResultsThoughTheirRollupsWentBefore) {
+  server().exec("DELETE FROM monitoring_rolled; DELETE FROM monitoring_touched");
+  EXPECT_EQ(one("SELECT count(*) FROM monitoring_skipped"), "2");
+  retain_two_days();
+  EXPECT_EQ(one("SELECT count(*) FROM monitoring_skipped"), "0");
+}
+
 }  // namespace
 }  // namespace monitor::exporter
