@@ -149,6 +149,27 @@ TEST(LeftOpen, IsNotMadeUpWhereTheResultBeforeASkippedSlotWasPurged) {
   EXPECT_EQ(stored.wait(stored.store().next_batch(10)).skipped.size(), 1U);
 }
 
+TEST(LeftOpen, IsNotMadeUpWhereThatResultWasDueAtTheEndOfAnHourAndRanInTheNext) {
+  Stored stored;
+  const auto began = stored.clock().wall();
+  const common::WallTime hour = std::chrono::ceil<std::chrono::hours>(began);
+  constexpr common::Micros kMoment = std::chrono::milliseconds{100};
+  stored.clock().advance(hour + kMoment - began);
+  auto result = test::passed_check(stored.service(), hour + kMoment);
+  result.lateness = 2 * kMoment;
+  stored.wait(stored.store().append(result));
+  stored.clock().advance(seconds{6});
+  const auto next = hour - kMoment + seconds{5};
+  stored.store().append(Skipped{stored.service(), next, next, 1, SkipReason::kStillRunning});
+  stored.wait(stored.store().commit());
+  EXPECT_EQ(stored.wait(stored.store().purge(hour + seconds{1}, false, 10)).results, 1);
+  kill(stored, began, stored.clock().wall());
+  stored.clock().advance(seconds{30});
+  stored.open();
+  stored.wait(stored.store().commit());
+  EXPECT_EQ(stored.wait(stored.store().next_batch(10)).skipped.size(), 1U);
+}
+
 TEST(LeftOpen, IsNoneOfAServiceThatWasNotCheckedInThatRun) {
   Stored stored;
   stored.add(1);
