@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
+#include <numeric>
+#include <ranges>
 
 namespace monitor::common {
 namespace {
@@ -61,11 +64,9 @@ void Histogram::cover(int first, int last) {
 void Histogram::add_run(int first, std::span<const std::uint64_t> times) {
   if (times.empty() || first < 0 || first >= kBuckets || std::ssize(times) > kBuckets - first) return;
   cover(first, first + static_cast<int>(times.size()) - 1);
-  const auto offset = static_cast<std::size_t>(first - first_);
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    times_[offset + i] += times[i];
-    count_ += times[i];
-  }
+  const auto to = times_.begin() + (first - first_);
+  std::ranges::transform(times, std::ranges::subrange(to, times_.end()), to, std::plus{});
+  count_ = std::reduce(times.begin(), times.end(), count_);
 }
 
 std::optional<double> Histogram::percentile(double percent) const {

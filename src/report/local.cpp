@@ -40,6 +40,10 @@ struct Service {
 class RollupBatch {
  public:
   bool full() const { return bodies_.size() > kBytes; }
+  void clear() {
+    heads_.clear();
+    bodies_.clear();
+  }
   void add(const PackedRollup& packed) {
     heads_.push_back({packed.definition, packed.start, packed.body.size()});
     bodies_.insert(bodies_.end(), packed.body.begin(), packed.body.end());
@@ -54,7 +58,7 @@ class RollupBatch {
   }
 
  private:
-  static constexpr std::size_t kBytes = std::size_t{1} << 20;
+  static constexpr std::size_t kBytes = std::size_t{2} << 20;
   struct Head {
     storage::DefinitionId definition;
     common::WallTime start;
@@ -174,11 +178,13 @@ class LocalReport {
 
   /// A second thread adds them up while this one reads: of a year's report that is all there is to do.
   void read_rollups(Tier tier, common::WallTime from, common::WallTime to) {
+    RollupBatch batch, full;
     std::future<void> adding;
-    RollupBatch batch;
     const auto hand_over = [&] {
       if (adding.valid()) adding.get();
-      adding = std::async(std::launch::async, [this, tier, full = std::exchange(batch, {})] { add(tier, full); });
+      std::swap(batch, full);
+      batch.clear();
+      adding = std::async(std::launch::async, [&, this] { add(tier, full); });
     };
     reader_.for_each_rollup(tier, from, to, [&](const PackedRollup& packed) {
       batch.add(packed);

@@ -160,9 +160,11 @@ using Room = std::array<std::uint64_t, common::Histogram::kBuckets>;
 
 std::span<const std::uint64_t> counts_of(const Run& run, std::span<const std::uint8_t> bytes, Room& room) {
   with_count_of(run.width, [&](auto count) {
-    for (std::size_t i = 0; i < run.length; ++i) {
-      std::memcpy(&count, bytes.data() + i * sizeof count, sizeof count);
-      room[i] = count;
+    const std::uint8_t* from = bytes.data();
+    for (auto& value : std::span(room).first(run.length)) {
+      std::memcpy(&count, from, sizeof count);
+      from += sizeof count;
+      value = count;
     }
   });
   return std::span(room).first(run.length);
