@@ -1,16 +1,13 @@
 #include "probe/prober.h"
 
 #include <future>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/system/system_error.hpp>
 #include <gmock/gmock.h>
 
-#include "async/event.h"
 #include "async/task_group.h"
 #include "common/error.h"
-#include "net/spare_sockets.h"
 #include "probe/prober_fixture.h"
 #include "support/noise.h"
 
@@ -174,136 +171,6 @@ TEST_F(ProberTest, ADripIsAResponse) {
   EXPECT_EQ(seen.body_bytes, 5);
 }
 
-TEST_F(ProberTest, NothingListens) {
-  const auto port = test::closed_port();
-  const auto seen = probe("http://127.0.0.1:" + std::to_string(port) + "/");
-  EXPECT_EQ(seen.outcome, Outcome::kConnectRefused);
-  EXPECT_EQ(seen.reason, "nothing listens on 127.0.0.1:" + std::to_string(port) + " (connection refused)");
-  EXPECT_FALSE(seen.status);
-  EXPECT_EQ(seen.remote_address, "");
-}
-
-TEST_F(ProberTest, NoWayToTheAddress) {
-  const auto seen = probe("http://[fe80::1]/");  // link-local, and no link is named
-  EXPECT_EQ(seen.outcome, Outcome::kUnreachable) << seen.reason;
-  EXPECT_NE(seen.reason.find("[fe80::1]:80"), std::string::npos) << seen.reason;
-}
-
-TEST_F(ProberTest, NoAnswerToTheConnectionAttempt) {
-  const test::BlackHole hole;
-  const auto seen = probe(hurried("http://127.0.0.1:" + std::to_string(hole.port()) + "/"));
-  EXPECT_EQ(seen.outcome, Outcome::kConnectTimeout);
-  EXPECT_EQ(seen.reason,
-            "no answer to the connection attempt to 127.0.0.1:" + std::to_string(hole.port()) + " within 1.0 s");
-}
-
-TEST_F(ProberTest, NoFirstByte) {
-  const ScriptServer server([](Peer& peer) { peer.hold(); });
-  const auto seen = probe(hurried(server.url()));
-  EXPECT_EQ(seen.outcome, Outcome::kFirstByteTimeout);
-  EXPECT_EQ(seen.reason, "no response header from 127.0.0.1:" + std::to_string(server.port()) + " within 1.0 s");
-  EXPECT_FALSE(seen.status);
-}
-
-TEST_F(ProberTest, AHeaderThatDoesNotEnd) {
-  const ScriptServer server([](Peer& peer) {
-    peer.read_request();
-    peer.send("HTTP/1.1 200 OK\r\nContent-");
-    peer.hold();
-  });
-  const auto seen = probe(hurried(server.url()));
-  EXPECT_EQ(seen.outcome, Outcome::kFirstByteTimeout);
-  EXPECT_FALSE(seen.status);
-}
-
-TEST_F(ProberTest, ABodyThatDoesNotEnd) {
-  const ScriptServer server([](Peer& peer) {
-    peer.read_request();
-    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
-    peer.hold();
-  });
-  const auto seen = probe(hurried(server.url()));
-  EXPECT_EQ(seen.outcome, Outcome::kBodyTimeout);
-  EXPECT_NE(seen.reason.find("5 of 10 bytes"), std::string::npos) << seen.reason;
-  EXPECT_EQ(seen.status, 200);
-  EXPECT_EQ(seen.body_bytes, 5);
-}
-
-TEST_F(ProberTest, ClosedBeforeAResponse) {
-  const auto seen = meet([](Peer& peer) {
-    peer.read_request();
-    peer.close();
-    peer.hold();
-  });
-  EXPECT_EQ(seen.outcome, Outcome::kConnectionClosed);
-  EXPECT_NE(seen.reason.find("closed the connection before a response"), std::string::npos) << seen.reason;
-  EXPECT_FALSE(seen.status);
-}
-
-TEST_F(ProberTest, ResetBeforeInsideTheHeaderAndInsideTheBody) {
-  struct Case {
-    std::string sent, says;
-    bool has_status;
-  };
-  for (const auto& [sent, says, has_status] :
-       std::vector<Case>{{"", "before a response", false},
-                         {"HTTP/1.1 200 OK\r\nContent-", "inside the response header", false},
-                         {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "inside the response body", true}}) {
-    const auto seen = meet([&](Peer& peer) {
-      peer.read_request();
-      peer.send(sent);
-      peer.reset();
-    });
-    EXPECT_EQ(seen.outcome, Outcome::kConnectionReset) << seen.reason;
-    EXPECT_NE(seen.reason.find(says), std::string::npos) << seen.reason;
-    EXPECT_EQ(seen.status.has_value(), has_status);
-  }
-}
-
-TEST_F(ProberTest, EndedTooEarly) {
-  const auto header = meet(ScriptServer::reply("HTTP/1.1 200 OK\r\nContent-"));
-  EXPECT_EQ(header.outcome, Outcome::kTruncated);
-  EXPECT_FALSE(header.status);
-  const auto body = meet(ScriptServer::reply("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"));
-  EXPECT_EQ(body.outcome, Outcome::kTruncated);
-  EXPECT_EQ(body.status, 200);
-  EXPECT_EQ(body.body_bytes, 5);
-}
-
-TEST_F(ProberTest, WhatIsNotHttpIsMalformed) {
-  for (const std::string garbage : {"SSH-2.0-OpenSSH_9.2\r\n", "\x15\x03\x01\x02\x02\x02\x46"}) {
-    const auto seen = meet([&](Peer& peer) {
-      peer.send(garbage);
-      peer.hold();
-    });
-    EXPECT_EQ(seen.outcome, Outcome::kMalformedResponse) << seen.reason;
-    EXPECT_FALSE(seen.status);
-  }
-}
-
-TEST_F(ProberTest, NothingEndlessIsReadToItsEnd) {
-  const auto endless = [](std::string start, std::string forever) {
-    return [start, forever](Peer& peer) {
-      peer.read_request();
-      peer.send(start);
-      while (peer.send(forever)) {
-      }
-    };
-  };
-  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-  EXPECT_EQ(meet(endless("", "HTTP/1.1 100 Continue\r\n\r\n")).outcome, Outcome::kHeaderLimit);
-  EXPECT_EQ(meet(endless("HTTP/1.1 200 OK\r\n", "X-Field: value\r\n")).outcome, Outcome::kHeaderLimit);
-  EXPECT_EQ(meet(endless("HTTP/1.1 200 OK\r\nX: ", "xxxxxxxxxxxxxxxx")).outcome, Outcome::kHeaderLimit);
-  EXPECT_EQ(meet(endless("HTTP/1.1 200 ", "xxxxxxxxxxxxxxxx")).outcome, Outcome::kHeaderLimit);
-  EXPECT_EQ(meet(endless(chunked + "5;", "xxxxxxxxxxxxxxxx")).outcome, Outcome::kHeaderLimit);
-  EXPECT_EQ(meet(endless(chunked, "1;abcdefghijkl\r\nx\r\n")).outcome, Outcome::kHeaderLimit);
-  EXPECT_EQ(meet(endless(chunked + "0\r\n", "X-Field: value\r\n")).outcome, Outcome::kHeaderLimit);
-  EXPECT_EQ(meet(endless("\r\n", "\r\n")).outcome, Outcome::kMalformedResponse);
-  const auto chunks = meet(endless(chunked, "1000\r\n" + std::string(4096, 'x') + "\r\n"));
-  EXPECT_EQ(chunks.outcome, Outcome::kUp) << chunks.reason;
-  EXPECT_TRUE(chunks.capped);
-}
-
 TEST_F(ProberTest, AMillionChunksOfOneByteAreABody) {
   std::string chunks;
   for (int i = 0; i < 1000; ++i) chunks += "1\r\nx\r\n";
@@ -316,31 +183,6 @@ TEST_F(ProberTest, AMillionChunksOfOneByteAreABody) {
   });
   EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
   EXPECT_EQ(seen.body_bytes, 1'000'000);
-}
-
-TEST_F(ProberTest, WithoutADescriptorTheFaultIsOurs) {
-  const ScriptServer server(ScriptServer::reply(ok("")));
-  const auto check = prober().prepare(service(server.url()));
-  const auto named = prober().prepare(service("http://name.test/"));
-  // What is opened once for all checks is open.
-  EXPECT_EQ(test::run(io_, prober().probe(check)).outcome, Outcome::kUp);
-  EXPECT_EQ(test::run(io_, prober().probe(named)).outcome, Outcome::kDnsNxdomain);
-  const auto no_descriptor = common::errno_text(EMFILE);  // a sanitizer needs a descriptor for its first look at it
-  rlimit before{};
-  ::getrlimit(RLIMIT_NOFILE, &before);
-  const int next = ::dup(0);
-  ::close(next);
-  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
-  ::setrlimit(RLIMIT_NOFILE, &none);
-  const auto seen = test::run(io_, prober().probe(check));
-  const auto unresolved = test::run(io_, prober().probe(named));
-  ::setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_EQ(seen.outcome, Outcome::kLocalResource) << seen.reason;
-  EXPECT_EQ(common::verdict_of(seen.outcome), common::Verdict::kUnknown);
-  EXPECT_NE(seen.reason.find(no_descriptor), std::string::npos) << seen.reason;
-  EXPECT_EQ(unresolved.outcome, Outcome::kLocalResource) << unresolved.reason;
-  EXPECT_NE(unresolved.reason.find(no_descriptor), std::string::npos) << unresolved.reason;
-  EXPECT_EQ(test::run(io_, prober().probe(check)).outcome, Outcome::kUp);
 }
 
 TEST_F(ProberTest, ACancelledProbeThrows) {
@@ -428,51 +270,6 @@ TEST_F(ProberTest, TellsHowLongABusyServerAsksToBeLeftAlone) {
   EXPECT_EQ(cut.retry_after, std::chrono::seconds{9});
 }
 
-TEST_F(ProberTest, ANameIsResolvedAndEveryAddressTried) {
-  const ScriptServer server(ScriptServer::reply(ok("hello")));
-  dns_.set("many.test", {.v4 = {"127.0.0.8", "127.0.0.9", "127.0.0.1"}});
-  const auto url = "http://many.test:" + std::to_string(server.port()) + "/";
-  const auto seen = probe(url);
-  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
-  EXPECT_EQ(seen.remote_address, "127.0.0.1");
-  EXPECT_TRUE(seen.phases.dns);
-  EXPECT_FALSE(seen.dns_cached);
-  EXPECT_TRUE(probe(url).dns_cached);
-}
-
-TEST_F(ProberTest, AnAddressThatWasPassedOverIsToldWithWhateverIsWrong) {
-  const ScriptServer server([](Peer& peer) {
-    const auto request = peer.read_request();
-    peer.send(request.starts_with("GET /up ") ? ok("hello") : "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
-  });
-  std::ofstream(system_.hosts) << "127.0.0.9 two.test\n127.0.0.1 two.test\n";
-  const auto at = ":" + std::to_string(server.port());
-  const auto told = "127.0.0.9" + at + " was passed over: connection refused";
-  const auto down = probe("http://two.test" + at + "/");
-  EXPECT_EQ(down.outcome, Outcome::kStatus);
-  EXPECT_EQ(down.remote_address, "127.0.0.1");
-  EXPECT_EQ(down.passed_over, told);
-  EXPECT_EQ(down.reason, "status 503 is outside 200-399; " + told);
-  const auto up = probe("http://two.test" + at + "/up");
-  EXPECT_EQ(up.outcome, Outcome::kUp);
-  EXPECT_EQ(up.passed_over, told);
-  EXPECT_EQ(up.reason, "");
-  EXPECT_EQ(probe(server.url("/up")).passed_over, "");
-}
-
-TEST_F(ProberTest, AnInternationalNameIsLookedUpInALabels) {
-  const ScriptServer server(ScriptServer::reply(ok("hello")));
-  dns_.set("xn--bcher-kva.test", {.v4 = {"127.0.0.1"}});
-  EXPECT_EQ(probe("http://Bücher.test:" + std::to_string(server.port()) + "/").outcome, Outcome::kUp);
-}
-
-TEST_F(ProberTest, LocalhostMeansWhicheverAnswers) {
-  const ScriptServer server(ScriptServer::reply(ok("hello")));
-  const auto seen = probe("http://localhost:" + std::to_string(server.port()) + "/");
-  EXPECT_EQ(seen.outcome, Outcome::kUp) << seen.reason;
-  EXPECT_EQ(seen.remote_address, "127.0.0.1");
-}
-
 TEST_F(ProberTest, WhatTheEnvironmentGaveIsInNoReason) {
   auto what = service("http://s3cret.missing.test:8443/x");
   what.url = "http://${TENANT}.missing.test:${PORT}/x";
@@ -480,51 +277,6 @@ TEST_F(ProberTest, WhatTheEnvironmentGaveIsInNoReason) {
   EXPECT_EQ(seen.outcome, Outcome::kDnsNxdomain);
   EXPECT_THAT(seen.reason, testing::Not(testing::HasSubstr("s3cret")));
   EXPECT_THAT(seen.reason, testing::HasSubstr("${TENANT}.missing.test"));
-}
-
-TEST_F(ProberTest, NamesFailInTheirOwnWays) {
-  dns_.set("servfail.test", {.rcode = 2});
-  dns_.set("silent.test", {.silent = true});
-  EXPECT_EQ(probe("http://missing.test/").outcome, Outcome::kDnsNxdomain);
-  EXPECT_EQ(probe("http://servfail.test/").outcome, Outcome::kDnsFailure);
-  const auto silent = probe(hurried("http://silent.test/"));
-  EXPECT_EQ(silent.outcome, Outcome::kDnsTimeout);
-  EXPECT_EQ(silent.reason, "no answer from the name servers for silent.test within 1.0 s");
-  EXPECT_TRUE(silent.phases.dns);
-  EXPECT_FALSE(silent.phases.connect);
-}
-
-TEST_F(ProberTest, AThousandDeadNamesDelayNoOtherProbe) {
-  const ScriptServer server(ScriptServer::reply(ok("hello")));
-  dns_.set_default({.silent = true});
-  dns_.set("alive.test", {.v4 = {"127.0.0.1"}});
-  std::vector<std::string> order;
-  async::TaskGroup group(io_.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
-  const auto run = [](Prober& with, Service what, std::vector<std::string>& ended) -> asio::awaitable<void> {
-    const auto seen = co_await with.probe(with.prepare(what));
-    ended.emplace_back(common::name_of(seen.outcome));
-  };
-  auto dead = service("");
-  dead.timeout = std::chrono::seconds{2};
-  for (int i = 0; i < 1000; ++i) {
-    dead.url = dead.target = "http://dead" + std::to_string(i) + ".test/";
-    group.spawn("dead", run(prober(), dead, order));
-  }
-  group.spawn("alive", run(prober(), service("http://alive.test:" + std::to_string(server.port()) + "/"), order));
-  test::run(io_, group.join());
-  ASSERT_EQ(order.size(), 1001U);
-  EXPECT_EQ(order.front(), "up");
-  EXPECT_EQ(std::ranges::count(order, "dns_timeout"), 1000);
-}
-
-TEST(SpareSocketsOfAProber, AreAsManyAsItsOptionsSay) {
-  asio::io_context io{1};
-  const async::SystemClock clock;
-  auto& spare = net::SpareSockets::of(io.get_executor());
-  const auto one = Prober::create(io.get_executor(), clock, net::Options{.max_spare = 1});
-  EXPECT_TRUE(spare.any());
-  spare.take();
-  EXPECT_FALSE(spare.any());
 }
 
 }  // namespace
