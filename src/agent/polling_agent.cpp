@@ -59,9 +59,7 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
   definitions.reserve(options_.services.size());
   members_.reserve(options_.services.size());
   bool any_remembered = false;
-  double rate = 0;
   for (const auto& service : options_.services) {
-    rate += 1 / std::chrono::duration<double>(service.interval).count();
     definitions.push_back(to_definition(service));
     members_.push_back({service.log_label(), prober_.prepare(service)});
     any_remembered = any_remembered || service.interval > kRememberAbove;
@@ -75,7 +73,7 @@ asio::awaitable<Schedule> PollingAgent::prepare() {
   phases.reserve(members_.size());
   const auto start = now();
   const auto wall = clock_.wall();
-  const auto grid = grid_for(rate);
+  const auto grid = grid_for(rate_asked(loads(start)));
   for (std::size_t i = 0; i < members_.size(); ++i) {
     members_[i].definition = ids[i];
     const auto verdict = verdicts.find(definitions[i].key);

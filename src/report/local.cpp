@@ -39,6 +39,7 @@ struct Service {
 /// Roll-ups with their bodies.
 class RollupBatch {
  public:
+  bool empty() const { return heads_.empty(); }
   bool full() const { return bodies_.size() > kBytes; }
   void clear() {
     heads_.clear();
@@ -182,6 +183,7 @@ class LocalReport {
     std::future<void> adding;
     const auto hand_over = [&] {
       if (adding.valid()) adding.get();
+      if (batch.empty()) return;
       std::swap(batch, full);
       batch.clear();
       adding = std::async(std::launch::async, [&, this] { add(tier, full); });
@@ -191,7 +193,7 @@ class LocalReport {
       if (batch.full()) hand_over();
     });
     hand_over();
-    adding.get();
+    if (adding.valid()) adding.get();
   }
 
   void add(Tier tier, const RollupBatch& batch) {
