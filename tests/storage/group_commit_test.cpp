@@ -97,8 +97,10 @@ TEST_F(Running, HoldsAppendsBackWhileTheQueueIsFull) {
   }
   settle();
   EXPECT_EQ(appended, 0);
+  EXPECT_TRUE(stored_.store().health().held_back);
   stored_.wait(stored_.store().commit());
   EXPECT_TRUE(until([&] { return appended == 3; }));
+  EXPECT_FALSE(stored_.store().health().held_back);
   stored_.wait(stored_.store().commit());
   EXPECT_EQ(committed(), kMaxWaiting + 3);
   EXPECT_EQ(stored_.store().health().dropped, 0U);
