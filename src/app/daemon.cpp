@@ -1,6 +1,5 @@
 #include "app/daemon.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -11,8 +10,8 @@
 #include "agent/files.h"
 #include "app/limits.h"
 #include "app/plan.h"
-#include "app/progress.h"
 #include "app/signals.h"
+#include "app/supervisor.h"
 #include "app/systemd.h"
 #include "async/clock.h"
 #include "async/event.h"
@@ -32,8 +31,6 @@ namespace log = common::log;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// A worker that has not moved for this long is stalled; every call it makes carries a shorter limit of its own.
-constexpr seconds kStallAfter{45};
 /// What the last export attempt may take at the stop, and what a PostgreSQL that hangs is waited for before it.
 constexpr milliseconds kLastExport{3000};
 constexpr seconds kExporterPatience{2};
@@ -56,15 +53,14 @@ class Daemon {
   asio::awaitable<void> run_exporter();
   asio::awaitable<void> stop_in_order();
   asio::awaitable<void> stop_exporting();
-  asio::awaitable<void> supervise();
-  std::vector<Pulse> pulses() const;
-  std::string status_sentence() const;
+  Watched watched() const;
 
   const config::Settings& settings_;
   const bool exporting_;
   asio::io_context io_{1};
   async::SystemClock clock_;
   Systemd systemd_;
+  Supervisor supervisor_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<probe::Prober> prober_;
   std::unique_ptr<agent::Agent> agent_;
@@ -100,6 +96,7 @@ Daemon::Daemon(const config::Settings& settings, bool notify_systemd)
     : settings_(settings),
       exporting_(!settings.exporter.uri.empty()),
       systemd_(notify_systemd),
+      supervisor_([this] { return watched(); }, systemd_, clock_),
       agent_tasks_(io_.get_executor(), on_failure()),
       exporter_tasks_(io_.get_executor(), on_failure()),
       collector_tasks_(io_.get_executor(), on_failure()),
@@ -151,7 +148,7 @@ void Daemon::start() {
     exporter_tasks_.spawn("exporter", run_exporter());
   }
   say_where_results_go();
-  own_tasks_.spawn("supervisor", supervise());
+  own_tasks_.spawn("supervisor", supervisor_.run());
   systemd_.ready();
 }
 
@@ -228,64 +225,12 @@ asio::awaitable<void> Daemon::stop_exporting() {
   if (!exporter_runs_) co_await exporter_->flush(kLastExport);
 }
 
-asio::awaitable<void> Daemon::supervise() {
-  constexpr seconds kStatusEvery{5};
-  Progress progress(kStallAfter);
-  std::vector<std::string> known;
-  auto tick = milliseconds{1000};
-  if (const auto limit = systemd_.watchdog_limit()) {
-    tick = std::clamp(std::chrono::duration_cast<milliseconds>(*limit / 3), milliseconds{10}, tick);
-  }
-  auto next_status = clock_.steady();
-  for (;;) {
-    const auto now = clock_.steady();
-    const auto stalled = progress.stalled(now, pulses());
-    if (stalled != known) {
-      if (stalled.empty()) log::warning("Every worker moves again.");
-      for (const auto& worker : stalled) {
-        log::error("The {} has not moved for more than {}; the watchdog is not fed until it does.", worker,
-                   common::format_duration(kStallAfter));
-      }
-      known = stalled;
-    }
-    if (stalled.empty()) systemd_.watchdog();
-    if (now >= next_status) {
-      systemd_.status(status_sentence());
-      next_status = now + kStatusEvery;
-    }
-    co_await async::sleep_for(tick);
-  }
-}
-
-std::vector<Pulse> Daemon::pulses() const {
-  std::vector<Pulse> all;
-  const auto store = store_->health();
-  all.push_back({"store", store.commits, store.degraded || store.waiting == 0});
-  if (agent_) all.push_back({"agent", agent_->health().steps, false});
-  if (exporter_) all.push_back({"exporter", exporter_->health().steps, exporter_->health().degraded});
-  if (collector_) all.push_back({"collector", collector_->health().steps, collector_->health().degraded});
-  return all;
-}
-
-std::string Daemon::status_sentence() const {
-  std::string sentence;
-  if (agent_) {
-    const auto agent = agent_->health();
-    sentence = fmt::format("{} services: {} up, {} degraded, {} down, {} unknown; {} checks, {} slots skipped{}; ",
-                           settings_.agent.services.size(), agent.up, agent.degraded, agent.down, agent.unknown,
-                           agent.checks, agent.skipped, agent.late ? ", checks begin late" : "");
-  }
-  if (exporter_) {
-    const auto exporter = exporter_->health();
-    sentence += fmt::format("{} results exported, {} waiting", exporter.exported, store_->backlog());
-    if (!exporter.problem.empty()) sentence += fmt::format("; {}", exporter.problem);
-  } else {
-    sentence += fmt::format("{} results stored", store_->health().committed);
-  }
-  const auto store = store_->health();
-  if (store.degraded) sentence += fmt::format("; {} ({} results dropped)", store.problem, store.dropped);
-  if (const auto lost = log::dropped(); lost > 0) sentence += fmt::format("; {} log lines dropped", lost);
-  return sentence;
+Watched Daemon::watched() const {
+  return {.settings = settings_,
+          .store = *store_,
+          .agent = agent_.get(),
+          .exporter = exporter_.get(),
+          .collector = collector_.get()};
 }
 
 int Daemon::run() {

@@ -23,9 +23,10 @@ class Progress {
  public:
   explicit Progress(std::chrono::seconds limit) : limit_(limit) {}
 
-  /// The workers that have not moved for longer than the limit and are not excused. Time in which nobody looked, more
-  /// than half the limit at once, is nobody's fault: the whole process stood still.
-  std::vector<std::string> stalled(common::SteadyTime now, const std::vector<Pulse>& pulses);
+  /// Time in which nobody looked, more than half the limit at once, is nobody's fault: the whole process stood still.
+  void look(common::SteadyTime now, const std::vector<Pulse>& pulses);
+  /// How long `worker` had not moved, unexcused, at the last look; 0 for one that was not seen.
+  common::SteadyTime::duration still(const std::string& worker) const;
 
  private:
   struct Seen {
