@@ -8,6 +8,8 @@
 
 #include "agent/agent.h"
 #include "agent/files.h"
+#include "app/control_server.h"
+#include "app/health_json.h"
 #include "app/limits.h"
 #include "app/plan.h"
 #include "app/signals.h"
@@ -46,6 +48,7 @@ class Daemon {
  private:
   async::TaskGroup::OnFailure on_failure();
   void build();
+  void open_control();
   void start();
   void say_where_results_go() const;
   void stop(const std::string& why, int status);
@@ -66,8 +69,9 @@ class Daemon {
   std::unique_ptr<agent::Agent> agent_;
   std::unique_ptr<exporter::Exporter> exporter_;
   std::unique_ptr<collector::Collector> collector_;
+  std::unique_ptr<control::Server> control_;  // null: it could not be opened
   // One group a worker, so that each can be stopped in its turn.
-  async::TaskGroup agent_tasks_, exporter_tasks_, collector_tasks_, store_tasks_, own_tasks_;
+  async::TaskGroup agent_tasks_, exporter_tasks_, collector_tasks_, store_tasks_, control_tasks_, own_tasks_;
   async::Event agent_ended_, exporter_ended_;
   bool exporter_runs_ = false;
   bool stopping_ = false;
@@ -101,6 +105,7 @@ Daemon::Daemon(const config::Settings& settings, bool notify_systemd)
       exporter_tasks_(io_.get_executor(), on_failure()),
       collector_tasks_(io_.get_executor(), on_failure()),
       store_tasks_(io_.get_executor(), on_failure()),
+      control_tasks_(io_.get_executor(), on_failure()),
       own_tasks_(io_.get_executor(),
                  [this, otherwise = on_failure()](const std::string& name, std::exception_ptr failure) {
                    otherwise(name, failure);
@@ -132,6 +137,20 @@ void Daemon::build() {
   }
 }
 
+/// The daemon is asked over it, and works without it.
+void Daemon::open_control() {
+  try {
+    auto control = std::make_unique<control::Server>(io_.get_executor(), settings_.storage.path);
+    control->open();
+    control_ = std::move(control);
+  } catch (const common::Error& error) {
+    return log::warning("The daemon cannot be asked anything while it runs: {}", error.what());
+  }
+  control_->handle("health", [this](const boost::json::object&) -> asio::awaitable<boost::json::object> {
+    co_return to_json(supervisor_.health());
+  });
+}
+
 void Daemon::start() {
   store_tasks_.spawn("store", store_->run());
   if (agent_) {
@@ -148,6 +167,7 @@ void Daemon::start() {
     exporter_tasks_.spawn("exporter", run_exporter());
   }
   say_where_results_go();
+  if (control_) control_tasks_.spawn("control socket", control_->run());
   own_tasks_.spawn("supervisor", supervisor_.run());
   systemd_.ready();
 }
@@ -197,6 +217,7 @@ void Daemon::stop(const std::string& why, int status) {
 }
 
 asio::awaitable<void> Daemon::stop_in_order() {
+  control_tasks_.cancel();
   if (agent_ && agent_tasks_.size() > 0) {
     agent_->stop();
     const auto grace = clock_.steady() + settings_.stop_grace;
@@ -210,6 +231,7 @@ asio::awaitable<void> Daemon::stop_in_order() {
   if (exporter_) co_await stop_exporting();
   collector_tasks_.cancel();
   co_await collector_tasks_.join();
+  co_await control_tasks_.join();
   store_tasks_.cancel();
   co_await store_tasks_.join();
   if (agent_) agent_->close_books();  // what came due since the last export goes at the next start
@@ -235,6 +257,7 @@ Watched Daemon::watched() const {
 
 int Daemon::run() {
   build();
+  open_control();
   const Signals signals(
       io_.get_executor(), [this](const char* name) { stop(std::string{name} + " received", EXIT_SUCCESS); },
       [] { log::warning("SIGHUP: the configuration is read at the start only; restart to apply a change."); });
