@@ -2,7 +2,7 @@
 # unpacked tarball, as root or with sudo.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test build install lint format asan tsan fuzz deps deps-build deps-test clean
+.PHONY: help demo test prove build install lint format asan tsan fuzz deps deps-build deps-test clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -29,6 +29,9 @@ test: deps build/dev/build.ninja ## every test; ends with ctest's summary
 	cmake --build --preset dev
 	$(CTEST) --test-dir build/dev
 
+prove: deps build ## the short form of every proof: a fault lab around the release binary
+	tests/prove all
+
 build: deps-build build/release/build.ninja ## the release binary: build/release/monitor
 	cmake --build --preset release --target monitor monitor_example
 
@@ -49,7 +52,7 @@ asan: deps build/asan/build.ninja ## every test under AddressSanitizer and Undef
 
 tsan: deps build/tsan/build.ninja ## every test in which threads meet under ThreadSanitizer
 	cmake --build --preset tsan --target monitor monitor_example $(addsuffix _tests,$(THREADED)) postgres_template
-	TSAN_OPTIONS=second_deadlock_stack=1 $(CTEST) --test-dir build/tsan --label-regex '^($(subst $(space),|,$(THREADED)))$$'
+	TSAN_OPTIONS=second_deadlock_stack=1 $(CTEST) --test-dir build/tsan --label-regex '^(lab|$(subst $(space),|,$(THREADED)))$$'
 
 fuzz: deps build/fuzz/build.ninja ## each fuzz target for FUZZ_SECONDS (20) under both sanitizers
 	cmake --build --preset fuzz

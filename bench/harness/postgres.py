@@ -13,8 +13,10 @@ _PASSWORD = "bench"
 
 
 class Postgres:
-    def __init__(self, folder):
+    def __init__(self, folder, settings=()):
+        """`settings`: each as `name=value`."""
         self._programs = programs()
+        self._settings = [word for setting in settings for word in ("-c", setting)]
         self._folder = folder / "postgres"
         self._folder.mkdir()
         self._user = _account()
@@ -33,7 +35,7 @@ class Postgres:
         """On the same port as before."""
         self._process = Process(
             [self._programs / "postgres", "-D", self._folder / "data", "-p", self._port,
-             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", *self._settings],
             self._log, user=self._user, death=signal.SIGQUIT)
         wait_until(lambda: not self._process.running() or accepts(self._port), 30, lambda: "PostgreSQL did not start")
         wait_until(self._answers, 30, lambda: f"PostgreSQL does not answer: {self._process.said()}", 0.2)

@@ -1,0 +1,160 @@
+"""The program under test: its configuration, and its process from a start to whatever ends it."""
+import dataclasses
+import os
+import pathlib
+import signal
+import socket
+import time
+
+from harness.processes import Process, Trouble, wait_until
+
+
+@dataclasses.dataclass
+class Config:
+    """So many services of the target, each polled every `interval` seconds."""
+
+    target: object
+    services: int
+    uri: str = ""
+    interval: int = 1
+    keys: dict = dataclasses.field(default_factory=dict)  # other keys of the file, as YAML's flow style has them
+    service_keys: str = ""  # of every service, as `timeout: 2`
+    first: int = 0  # the first service's number
+
+    def write(self, folder):
+        lines = [f"local_database_path: {folder}/local.sqlite3", "interval_limits: {min: 1, max: 86400}"]
+        if self.uri:
+            lines.append(f"external_database_uri: \"{self.uri}\"")
+        lines += [f"{key}: {value}" for key, value in self.keys.items()]
+        lines.append("services:")
+        more = f", {self.service_keys}" if self.service_keys else ""
+        lines += [f"  - {{name: {name_of(number)}, url: \"{self.target.url(number)}\", interval_sec: {self.interval}{more}}}"
+                  for number in range(self.first, self.first + self.services)]
+        path = pathlib.Path(folder) / "monitoring-config"
+        fresh = path.with_name("monitoring-config.fresh")
+        fresh.touch(mode=0o600)
+        fresh.write_text("\n".join(lines) + "\n")
+        fresh.rename(path)
+        return path
+
+
+def name_of(service):
+    return f"s-{service}"
+
+
+def service_in(name):
+    return int(name.rpartition("-")[2])
+
+
+class Daemon:
+    """One at a time may run in a folder; its log grows from one start to the next."""
+
+    def __init__(self, binary, folder, config):
+        self.binary = pathlib.Path(binary)
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        self.folder.chmod(0o700)
+        self.database = self.folder / "local.sqlite3"
+        self.log = self.folder / "log"
+        self.config = config
+        self.path = config.write(self.folder)
+        self.process = None
+        self.status = ""
+        """What it said of itself last, as `systemctl status` would show it."""
+        self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notices.bind(str(self.folder / "notify"))
+        self._ready = False
+
+    def command(self, *words):
+        return [self.binary, *words, "--config-path", self.path]
+
+    def start(self, wrap=(), environment=None, verbosity="-vvvv"):
+        """`wrap`: the words of a command that runs it, as strace or prlimit."""
+        self._drain()
+        self._ready = False
+        self.began = time.monotonic()
+        self.process = Process(
+            [*wrap, *self.command("start", verbosity, "--yes", "-ns")], self.log, death=signal.SIGKILL,
+            environment={"HOME": str(self.folder), "TZ": "UTC", "NOTIFY_SOCKET": str(self.folder / "notify"),
+                         **(environment or {})})
+
+    def ready(self, seconds=30):
+        """How many seconds it took until the workers ran."""
+        self.wait_ready(self.began + seconds)
+        if not self._ready:
+            raise Trouble(f"the monitor was not ready within {seconds} s: {self.said()}")
+        return self.ready_after
+
+    def wait_ready(self, until):
+        """Whether it is ready before the moment `until` of the monotonic clock."""
+        while not self._ready and self.process.running():
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            self._notices.settimeout(min(left, 0.2))
+            try:
+                self._take(self._notices.recv(65536))
+            except TimeoutError:
+                continue
+        return self._ready
+
+    def run(self, *words, seconds=60, environment=None):
+        """A command of its command line to its end: exit status, and what it wrote to both outputs."""
+        log = self.folder / "command.log"
+        log.unlink(missing_ok=True)
+        child = Process(self.command(*words), log, death=signal.SIGKILL,
+                        environment={"HOME": str(self.folder), "TZ": "UTC", **(environment or {})})
+        status = child.wait(seconds)
+        if status is None:
+            child.stop(signal.SIGKILL)
+        return status, log.read_text(errors="replace")
+
+    def running(self):
+        return self.process is not None and self.process.running()
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def kill(self):
+        if self.process is not None:
+            self.process.stop(signal.SIGKILL)
+
+    def stop(self, seconds=40):
+        """Its exit status; None if it had to be killed."""
+        return self.process.stop(signal.SIGTERM, seconds)
+
+    def said(self, lines=4):
+        """The end of its log."""
+        return " | ".join(self.lines()[-lines:])
+
+    def lines(self):
+        return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+
+    def wait_for_line(self, text, seconds, since=0):
+        """The number of the first line that holds `text`, from line `since` on."""
+        def found():
+            for number, line in enumerate(self.lines()[since:], since):
+                if text in line:
+                    return number + 1
+            return None
+        return wait_until(found, seconds, lambda: f"the log does not say {text!r} within {seconds} s: {self.said()}") - 1
+
+    def latest_status(self):
+        self._drain()
+        return self.status
+
+    def _drain(self):
+        self._notices.settimeout(0)
+        try:
+            while True:
+                self._take(self._notices.recv(65536))
+        except BlockingIOError:
+            pass
+
+    def _take(self, notice):
+        for line in notice.decode(errors="replace").splitlines():
+            if line == "READY=1":
+                self._ready = True
+                self.ready_after = time.monotonic() - self.began
+            elif line.startswith("STATUS="):
+                self.status = line.removeprefix("STATUS=")

@@ -1,0 +1,111 @@
+"""The judge itself must be able to say no: one test for each way in which books can be wrong."""
+import copy
+import pathlib
+import sys
+import unittest
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1]), str(pathlib.Path(__file__).resolve().parents[2] / "bench")]
+from lab import oracle  # noqa: E402
+from lab.books import Books, Gap, Row, Skipped  # noqa: E402
+from lab.target import Request  # noqa: E402
+from lab.target_server import LENGTHS, STATUSES  # noqa: E402
+
+SECOND = 1_000_000
+AGENT = "agent"
+
+
+def row(seq, service, number, at):
+    return Row(AGENT, seq, service, at, 1000, STATUSES[number % len(STATUSES)], number % LENGTHS, "up", 0, 5000)
+
+
+class Judgement(unittest.TestCase):
+    """Two services with ten checks each; the first twelve results have arrived, and the first six are purged."""
+
+    def setUp(self):
+        self.requests = [Request(service, number, (100 + number) * SECOND + 2000) for number in range(1, 11)
+                         for service in (0, 1)]
+        rows = [row(place + 1, request.service, request.number, request.at - 2000)
+                for place, request in enumerate(self.requests)]
+        self.local, self.remote = Books(), Books()
+        self.local.epochs, self.local.head, self.local.integrity = [(AGENT, 1, 1, 1)], 20, ["ok"]
+        self.local.rows = {(AGENT, entry.seq): entry for entry in rows[6:]}
+        self.remote.rows = {(AGENT, entry.seq): entry for entry in rows[:12]}
+        self.lives = [oracle.Life(100 * SECOND, 130 * SECOND, False)]
+        self.witnessed = [(entry.seq, entry.at) for entry in rows]
+
+    def faults(self):
+        return oracle.judge(self.requests, self.local, self.remote, self.lives, self.witnessed).faults
+
+    def test_what_is_whole_passes(self):
+        self.assertEqual(self.faults(), [])
+
+    def test_a_lost_row_is_seen(self):
+        del self.local.rows[(AGENT, 20)]
+        self.assertTrue(any("nowhere" in fault for fault in self.faults()))
+        self.assertTrue(any("seen committed" in fault for fault in self.faults()))
+        self.assertTrue(any("no result" in fault for fault in self.faults()))
+
+    def test_a_gap_explains_it(self):
+        del self.local.rows[(AGENT, 20)]
+        self.local.gaps[(AGENT, 1)] = Gap(AGENT, 1, "size_cap", 0, 0, 20, 20, 1)
+        self.assertFalse(any("nowhere" in fault for fault in self.faults()))
+
+    def test_a_row_without_a_request_is_a_lie(self):
+        self.local.rows[(AGENT, 21)] = row(21, 0, 11, 111 * SECOND)
+        self.local.head = 21
+        self.assertTrue(any("no request" in fault for fault in self.faults()))
+
+    def test_two_rows_of_one_request_are_seen(self):
+        self.local.rows[(AGENT, 21)] = self.local.rows[(AGENT, 20)]._replace(seq=21)
+        self.local.head = 21
+        self.assertTrue(any("two results" in fault for fault in self.faults()))
+
+    def test_a_number_that_is_there_twice_is_seen(self):
+        self.remote.add(self.remote.rows, (AGENT, 12), row(12, 0, 7, 107 * SECOND))
+        self.assertTrue(any("twice" in fault for fault in self.faults()))
+
+    def test_a_row_that_changed_on_its_way_is_seen(self):
+        self.remote.rows[(AGENT, 12)] = self.remote.rows[(AGENT, 12)]._replace(outcome="down")
+        self.assertTrue(any("not the same" in fault for fault in self.faults()))
+
+    def test_a_damaged_file_is_seen(self):
+        self.local.integrity = ["row 5 missing from index"]
+        self.assertTrue(any("damaged" in fault for fault in self.faults()))
+
+    def test_rows_of_a_stranger_are_seen(self):
+        self.remote.rows[("other", 5)] = self.remote.rows[(AGENT, 5)]._replace(agent="other")
+        self.assertTrue(any("never was" in fault for fault in self.faults()))
+
+    def test_a_number_that_was_never_given_is_seen(self):
+        self.local.head = 10
+        self.assertTrue(any("never given" in fault for fault in self.faults()))
+
+    def test_a_request_right_before_a_kill_needs_no_result(self):
+        self.requests += [Request(0, 11, 111 * SECOND), Request(1, 11, 111 * SECOND)]
+        self.lives = [oracle.Life(100 * SECOND, 111 * SECOND + 200_000, True)]
+        self.assertEqual(self.faults(), [])
+
+    def test_a_request_long_before_a_kill_needs_one(self):
+        self.requests.append(Request(0, 11, 111 * SECOND))
+        self.lives = [oracle.Life(100 * SECOND, 115 * SECOND, True)]
+        self.assertTrue(any("no kill explains" in fault for fault in self.faults()))
+
+    def test_a_slot_that_is_neither_run_nor_skipped_is_seen(self):
+        middle = next(key for key, entry in self.local.rows.items() if entry.service == 0 and entry.seq > 12)
+        lost = self.local.rows.pop(middle)
+        self.local.gaps[(AGENT, 1)] = Gap(AGENT, 1, "disk_full", 0, 0, middle[1], middle[1], 1)
+        self.assertTrue(any("neither a result nor skipped" in fault for fault in self.faults()))
+        due = lost.at - lost.lateness
+        self.local.skipped[(AGENT, 1)] = Skipped(AGENT, 1, 0, due, due, 1, "still_running")
+        self.assertFalse(any("neither a result nor skipped" in fault for fault in self.faults()))
+
+    def test_a_burst_is_seen(self):
+        copied = copy.copy(self.local.rows[(AGENT, 19)])
+        self.requests.append(Request(0, 11, copied.at + 300_000))
+        self.local.rows[(AGENT, 21)] = row(21, 0, 11, copied.at + 300_000)
+        self.local.head = 21
+        self.assertTrue(any("too early" in fault for fault in self.faults()))
+
+
+if __name__ == "__main__":
+    unittest.main()

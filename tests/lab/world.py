@@ -1,0 +1,154 @@
+"""A target, a monitor and a database in the cluster: one pipeline, watched from outside from its first start on."""
+import re
+import time
+
+from harness.processes import wait_until
+
+from . import books, oracle
+from .daemon import Config, Daemon
+from .proof import Broken
+from .target import Target
+
+
+# A sanitizer's report, or a worker that met what nobody thought of.
+_BUG = re.compile(r"Sanitizer|runtime error:|the \w+ died|terminate called")
+
+
+def now_us():
+    return time.time_ns() // 1000
+
+
+class World:
+    """`keys`: of the configuration. Without a cluster nothing is exported."""
+
+    def __init__(self, lab, room, services, cluster=None, database="", keys=None, interval=1, service_keys="", port=None):
+        self.lab = lab
+        self.room = room
+        self.cluster = cluster
+        self.database_name = database
+        uri = cluster.make_database(database) if cluster else ""
+        if port:  # of a proxy before it
+            uri = cluster.uri_of(database, port)
+        self.target = Target(room)
+        config = Config(self.target, services, uri, interval, keys or {}, service_keys)
+        self.daemon = Daemon(lab.binary, room / "monitor", config)
+        self.allowance = oracle.Allowance(interval=interval, window_us=round(1_500_000 * lab.slowness),
+                                          slot_slack_us=round(60_000 * lab.slowness))
+        self.lives = []
+        self.witnessed = {}
+        self._seen = 0
+        self._reader = None
+
+    def start(self, **more):
+        self.lives.append(oracle.Life(now_us(), 0, False))
+        self.daemon.start(**more)
+
+    def kill(self):
+        """Before every other word: what was committed at that moment is in what witness() saw, or came after."""
+        self.daemon.kill()
+        self._ended(True)
+
+    def stop(self):
+        status = self.daemon.stop()
+        self._ended(status is None)
+        if status != 0:
+            raise Broken(f"the monitor ended with {status} when it was asked to stop: {self.daemon.said()}")
+
+    def died(self):
+        """It has ended by itself, as was meant."""
+        self._ended(True)
+
+    def _ended(self, killed):
+        self.forget_reader()
+        if self.lives and not self.lives[-1].ended:
+            self.lives[-1].ended = now_us()
+            self.lives[-1].killed = killed
+
+    def witness(self):
+        """Notes every row that is committed now: from here on it must not be lost. Costs a query, not a connection."""
+        if self._reader is None:
+            if not self.daemon.database.exists():
+                return
+            self._reader = books.connect(self.daemon.database, 1)
+        try:
+            rows = self._reader.execute("SELECT seq, requested_at FROM results WHERE seq > ?", (self._seen,)).fetchall()
+        except books.sqlite3.OperationalError:
+            return  # not made yet, or just being recovered
+        self.witnessed.update(rows)
+        self._seen = max([self._seen, *(seq for seq, _ in rows)])
+
+    def forget_reader(self):
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def local(self, sql):
+        """The only value of a question to the local database; None while there is none."""
+        if not self.daemon.database.exists():
+            return None
+        connection = books.connect(self.daemon.database)
+        try:
+            row = connection.execute(sql).fetchone()
+        except books.sqlite3.OperationalError:
+            return None
+        finally:
+            connection.close()
+        return row[0] if row else None
+
+    def last_seq(self):
+        return self.local("SELECT seq FROM sqlite_sequence WHERE name = 'results'") or 0
+
+    def arrived(self):
+        """The highest number that is in PostgreSQL."""
+        done = self.cluster.ask("SELECT coalesce(max(seq), 0) FROM monitoring_results", self.database_name)
+        return int(done.stdout) if done.returncode == 0 and done.stdout.strip() else 0
+
+    def flows(self, seconds=60):
+        """After the faults: new checks are made, stored and exported, and nothing waits. How many seconds it took."""
+        begin = time.monotonic()
+        seconds *= self.lab.slowness
+        if not self.daemon.running():
+            raise Broken(f"the monitor has ended by itself: {self.daemon.said()}")
+        requests, seq = self.target.count(), self.last_seq()
+        wait_until(lambda: self.target.count() > requests and self.last_seq() > seq, seconds,
+                   lambda: self._stuck("nothing is polled and stored"), 0.1)
+        if self.cluster:
+            mark = self.last_seq()
+            wait_until(lambda: self.arrived() >= mark, seconds, lambda: self._stuck("nothing arrives in PostgreSQL"), 0.2)
+        return time.monotonic() - begin
+
+    def _stuck(self, what):
+        raise Broken(f"{what} after the fault has ended: {self.daemon.latest_status()} | {self.daemon.said()}")
+
+    def judge(self, fail=True):
+        """Once the monitor has stopped. Counts; Broken with what is not explained."""
+        requests = self.target.requests()
+        local = books.local(self.daemon.database)
+        session = self.cluster.open(self.database_name) if self.cluster else None
+        remote = books.remote(session) if session else books.Books()
+        if session:
+            session.close()
+        verdict = oracle.judge(requests, local, remote, self.lives, list(self.witnessed.items()), self.allowance)
+        if bad := [line for line in self.daemon.lines() if _BUG.search(line)]:
+            verdict.wrong("the log tells of a bug", bad)
+        if verdict.faults and fail:
+            raise Broken("\n".join(verdict.faults))
+        return verdict
+
+    def close(self):
+        self.forget_reader()
+        self.daemon.kill()
+        self.target.stop()
+
+
+def merged(counts):
+    """Sums of what several worlds counted; of what is a longest, the longest."""
+    total = {}
+    for one in counts:
+        for name, value in one.items():
+            if name.startswith(("longest_", "slowest_", "p99_")):
+                total[name] = max(total.get(name, 0), value)
+            else:
+                total[name] = total.get(name, 0) + value
+    return total
+
