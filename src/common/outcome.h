@@ -47,6 +47,7 @@ enum class Outcome : std::uint8_t {
   kLocalResource = 60,
   kLocalClock = 61,
   kAuthFailure = 62,
+  kAddressDenied = 63,
 };
 
 struct OutcomeInfo {
@@ -103,6 +104,8 @@ inline constexpr std::array kOutcomes{
     OutcomeInfo{Outcome::kLocalClock, "local_clock", Verdict::kUnknown, "our own clock is before the build date"},
     OutcomeInfo{Outcome::kAuthFailure, "auth_failure", Verdict::kUnknown,
                 "no OAuth2 token could be had, so the request was not made"},
+    OutcomeInfo{Outcome::kAddressDenied, "address_denied", Verdict::kUnknown,
+                "limits.deny_networks forbids the address, so the request was not made"},
 };
 
 /// Null for a number that is not (yet) on the list, as a newer version may have stored.

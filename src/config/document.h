@@ -21,10 +21,11 @@ struct IntervalLimits {
   std::chrono::seconds max{300};
 };
 
-/// What one host may be asked for; 0: without a limit.
+/// What one host may be asked for, and which may not be asked at all; 0: without a limit.
 struct HostLimits {
   std::optional<int> concurrency;  ///< `per_host_concurrency`, checks at once
   std::optional<int> rate_tenths;  ///< `per_host_rate`, tenths of a check a second
+  std::vector<std::string> deny_networks;
   bool operator==(const HostLimits&) const = default;
 };
 

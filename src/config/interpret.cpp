@@ -12,6 +12,7 @@
 #include "config/scalar.h"
 #include "config/services.h"
 #include "exporter/options.h"
+#include "net/options.h"
 
 namespace monitor::config {
 namespace {
@@ -21,6 +22,7 @@ constexpr std::chrono::seconds kLongestGrace = std::chrono::minutes{5};
 constexpr std::chrono::seconds kLongestRetention = std::chrono::days{36500};
 constexpr int kMostAtOnce = static_cast<int>(agent::kMostChecksAtOnce);
 constexpr int kHighestRateTenths = 10 * agent::kHighestHostRate;
+constexpr std::size_t kMostDenied = 1000;  // each is compared at every connection
 constexpr std::uint64_t kSmallestDatabase = 16ULL << 20;  // the write-ahead log and the ballast need some of it
 constexpr std::uint64_t kLargestDatabase = 1ULL << 50;
 
@@ -52,7 +54,7 @@ class Interpreter : private Fields {
  private:
   static const std::array<Key<Interpreter>, 14> kKeys;
   static const std::array<Key<Interpreter>, 2> kLimitKeys;
-  static const std::array<Key<Interpreter>, 2> kHostLimitKeys;
+  static const std::array<Key<Interpreter>, 3> kHostLimitKeys;
   static const std::array<Key<Interpreter>, 3> kWorkerKeys;
   static const std::array<Key<Interpreter>, 2> kRollupKeys;
 
@@ -126,7 +128,7 @@ class Interpreter : private Fields {
 
   void read_limits(Index value) {
     if (tree().kind(value) != Kind::kMap)
-      return wrong_type(value, "a mapping with `per_host_concurrency` and `per_host_rate`");
+      return wrong_type(value, "a mapping with `per_host_concurrency`, `per_host_rate` and `deny_networks`");
     document().limits.emplace();
     read_map(*this, value, "limits", kHostLimitKeys);
   }
@@ -137,6 +139,20 @@ class Interpreter : private Fields {
       document().limits->rate_tenths = static_cast<int>(*tenths);
     } else {
       wrong_type(value, "checks a second, 0 or from 0.1 to 10000, with one decimal at most and without quotes");
+    }
+  }
+
+  void read_deny_networks(Index value) {
+    if (tree().kind(value) != Kind::kList) return wrong_type(value, "a list such as [10.0.0.0/8, link-local]");
+    for (auto item = Tree::first(value); item != tree().after(value); item = tree().after(item)) {
+      if (out_.deny_networks.size() == kMostDenied) {
+        return fault(item, fmt::format("deny_networks holds more than {} networks; join some", kMostDenied));
+      }
+      auto typed = words_of_item(item, "deny_networks");
+      if (!typed) continue;
+      if (const auto why = net::refuse_network(*typed)) fault(item, fmt::format("deny_networks: {}", *why));
+      document().limits->deny_networks.push_back(*typed);
+      out_.deny_networks.push_back(std::move(*typed));
     }
   }
 
@@ -261,9 +277,10 @@ const std::array<Key<Interpreter>, 2> Interpreter::kLimitKeys{{
     {"max", &Interpreter::read_limit_max},
 }};
 
-const std::array<Key<Interpreter>, 2> Interpreter::kHostLimitKeys{{
+const std::array<Key<Interpreter>, 3> Interpreter::kHostLimitKeys{{
     {"per_host_concurrency", &Interpreter::read_host_concurrency},
     {"per_host_rate", &Interpreter::read_host_rate},
+    {"deny_networks", &Interpreter::read_deny_networks},
 }};
 
 const std::array<Key<Interpreter>, 3> Interpreter::kWorkerKeys{{

@@ -49,6 +49,7 @@ struct Interpretation {
   std::optional<std::chrono::seconds> rollup_hours, rollup_days;
   std::optional<std::uint64_t> local_max_size;
   std::optional<bool> dns_cache;
+  std::vector<std::string> deny_networks;
   std::vector<Warning> warnings;
   std::vector<std::filesystem::path> exposed;  ///< files with a secret that everyone may read
   bool holds_secret = false;                   ///< a password stands in the file itself

@@ -222,8 +222,8 @@ std::string tenths_text(int tenths) {
 
 template <typename Sink>
 void write_host_limits(const Document& document, Sink& sink) {
-  const auto [concurrency, rate] = document.limits.value_or(HostLimits{});
-  if (!concurrency && !rate) return;
+  const auto [concurrency, rate, denied] = document.limits.value_or(HostLimits{});
+  if (!concurrency && !rate && denied.empty()) return;
   sink.key("limits");
   sink.begin_map();
   if (concurrency) {
@@ -233,6 +233,12 @@ void write_host_limits(const Document& document, Sink& sink) {
   if (rate) {
     sink.key("per_host_rate");
     sink.number(tenths_text(*rate));
+  }
+  if (!denied.empty()) {
+    sink.key("deny_networks");
+    sink.begin_list(false);
+    for (const auto& network : denied) sink.text(network);
+    sink.end_list();
   }
   sink.end_map();
 }

@@ -20,6 +20,7 @@ ip::address plain(const ip::address& address) {
 }
 
 int weight(Outcome outcome) {
+  if (outcome == Outcome::kAddressDenied) return -1;
   if (outcome == Outcome::kUnreachable || outcome == Outcome::kLocalResource) return 0;
   return outcome == Outcome::kConnectTimeout ? 1 : 2;
 }
@@ -39,6 +40,7 @@ std::optional<Failure> refuse_address(const ip::address& address, std::uint16_t 
   if (real.is_v6() && real.to_v6().is_link_local() && real.to_v6().scope_id() == 0) {
     what = "a link-local address, which nothing can reach without its link";
   }
+  if (real.is_unspecified()) what = "nobody's, and to connect to it would reach this machine itself";
   if (what == nullptr) return std::nullopt;
   return Failure{Outcome::kUnreachable,
                  fmt::format("there is no way to {}: it is {}", endpoint_text(address, port), what)};

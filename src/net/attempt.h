@@ -16,7 +16,8 @@ namespace monitor::net {
 /// `192.0.2.1:80`, `[2001:db8::1]:80`.
 std::string endpoint_text(const boost::asio::ip::address& address, std::uint16_t port);
 
-/// An address that no server has: multicast, broadcast, link-local without its link. What the kernel says of these
+/// An address that no server has: multicast, broadcast, link-local without its link, 0.0.0.0 and ::, which Linux takes
+/// for this machine. What the kernel says of these
 /// depends on its routes, and may blame us.
 std::optional<Failure> refuse_address(const boost::asio::ip::address& address, std::uint16_t port);
 
@@ -33,8 +34,8 @@ int connect_result(int descriptor);
 Failure explain_connect(int error, const std::string& server);
 Failure explain_no_answer(const std::string& server, common::SteadyTime began, common::SteadyTime until);
 
-/// Whether `later` tells more of the server than `earlier`: one that answered goes before silence, and silence before a
-/// network that has no way there, or a fault of ours.
+/// Whether `later` tells more of the server than `earlier`: one that answered goes before silence, silence before a
+/// network that has no way there, or a fault of ours, and these before an address that was denied.
 bool outweighs(const Failure& later, const std::optional<Failure>& earlier);
 
 }  // namespace monitor::net

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "net/attempt.h"
+#include "net/deny_list.h"
 #include "net/happy_eyeballs.h"
 
 namespace monitor::net {
@@ -40,6 +41,7 @@ asio::awaitable<std::optional<Failure>> Connection::connect(SharedAddresses addr
   }
   const auto& address = addresses->front();
   if (auto refusal = refuse_address(address, port)) co_return std::move(refusal);
+  if (auto refusal = DenyList::of(io_).refuse(address, port)) co_return std::move(refusal);
   const auto began = steady_clock::now();
   const auto begun = begin_connect(tcp::endpoint(address, port));
   socket_.open(begun.descriptor);

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "net/attempt.h"
+#include "net/deny_list.h"
 #include "net/spare_sockets.h"
 
 namespace monitor::net {
@@ -37,6 +38,8 @@ std::string_view word_for(Outcome outcome) {
       return "connection reset";
     case Outcome::kLocalResource:
       return "it could not be tried";
+    case Outcome::kAddressDenied:
+      return "limits.deny_networks forbids it";
     default:
       return "no way there";
   }
@@ -51,6 +54,7 @@ class Race : public std::enable_shared_from_this<Race> {
         port_(port),
         deadline_(deadline),
         spare_(SpareSockets::of(io)),
+        denied_(DenyList::of(io)),
         next_at_(steady_clock::now()),
         delay_(attempt_delay(deadline - next_at_, addresses_.size())) {}
 
@@ -68,6 +72,7 @@ class Race : public std::enable_shared_from_this<Race> {
     next_at_ += delay_;  // not `now`: on a busy machine the lateness of each would add up to the last one's
     auto& attempt = attempts_.emplace_back(timer.get_executor(), addresses_[attempts_.size()], now);
     if (auto refusal = refuse_address(attempt.address, port_)) return fail(attempt, std::move(*refusal));
+    if (auto refusal = denied_.refuse(attempt.address, port_)) return fail(attempt, std::move(*refusal));
     const int result = begin(attempt);
     exhausted_ = result != 0 && !attempt.socket.is_open();
     if (result != EINPROGRESS) return settle(attempt, result);
@@ -201,6 +206,7 @@ class Race : public std::enable_shared_from_this<Race> {
   std::uint16_t port_;
   SteadyTime deadline_;
   SpareSockets& spare_;
+  const DenyList& denied_;
   SteadyTime next_at_;
   std::chrono::milliseconds delay_;
   std::deque<Attempt> attempts_;  ///< stay where they are: handlers refer to them

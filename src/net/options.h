@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace monitor::net {
 
@@ -14,7 +16,12 @@ struct Options {
   std::size_t max_idle = 256;
   /// Sockets that races (RFC 8305) may hold beside one each, over all services.
   std::size_t max_spare = 64;
+  /// `limits.deny_networks`: where no check may connect to; each as refuse_network() accepts it.
+  std::vector<std::string> deny_networks;
 };
+
+/// Why `text` is neither an address, nor a network with its length, nor the name of a set of them.
+std::optional<std::string> refuse_network(const std::string& text);
 
 /// Which addresses of a name are used; `kAny` races them (RFC 8305).
 enum class AddressFamily : std::uint8_t { kAny, kIpv4, kIpv6 };

@@ -77,10 +77,17 @@ asio::awaitable<std::optional<Failure>> Chain::travel() {
   const auto& redirects = check_.spec().redirects;
   if (redirects.follow) trail_.emplace(redirects.max).enter(check_.url(), check_.method());
   for (;;) {
-    if (auto failure = co_await ask()) co_return failure;
+    if (auto failure = co_await ask()) co_return blamed(std::move(*failure));
     if (!redirects.follow || !is_redirect(*seen_.status)) co_return std::nullopt;
     if (auto failure = turn()) co_return failure;
   }
+}
+
+/// Where the service itself has an address that is denied, that is our rule alone; where it sends us to one, it does
+/// what it must not.
+Failure Chain::blamed(Failure failure) const {
+  if (failure.outcome == Outcome::kAddressDenied && request_.own_url) failure.outcome = Outcome::kRedirectRefused;
+  return failure;
 }
 
 asio::awaitable<std::optional<Failure>> Chain::authorize() {

@@ -43,6 +43,7 @@ class Chain {
 
   boost::asio::awaitable<MaybeFailure> travel();
   boost::asio::awaitable<MaybeFailure> authorize();
+  net::Failure blamed(net::Failure failure) const;
   boost::asio::awaitable<MaybeFailure> ask();
   void begin_exchange(bool take_idle);
   MaybeFailure turn();

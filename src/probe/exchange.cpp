@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/error.h"
+#include "net/deny_list.h"
 #include "probe/tunnel.h"
 
 namespace monitor::probe {
@@ -42,6 +43,7 @@ bool Exchange::take_idle() {
   if (!errand_.take_idle) return false;
   connection_ = tools_.pool.take(*errand_.pool_key);
   if (!connection_) return false;
+  if (net::DenyList::of(tools_.io).refuse(*connection_->peer(), 0)) return false;  // since it was made
   connection_->set_deadline(deadline_);
   trace_.reused = true;
   trace_.remote_address = connection_->peer()->to_string();
@@ -50,6 +52,7 @@ bool Exchange::take_idle() {
 }
 
 asio::awaitable<std::optional<Failure>> Exchange::connect() {
+  if (auto failure = denied()) co_return failure;
   connection_ = std::make_unique<Connection>(tools_.io);
   connection_->set_deadline(deadline_);
   const auto& route = errand_.route;
@@ -74,6 +77,16 @@ asio::awaitable<std::optional<Failure>> Exchange::connect() {
   trace_.passed_over = connection_->passed_over();
   if (errand_.url.tls || !errand_.body.empty()) connection_->send_at_once();  // more than one write
   co_return std::nullopt;
+}
+
+/// What no connection of ours will judge: a name server that a service names, and an address that a proxy is to reach.
+std::optional<Failure> Exchange::denied() const {
+  const auto& list = net::DenyList::of(tools_.io);
+  const auto& route = errand_.route;
+  std::optional<Failure> why;
+  if (route.name_server) why = list.refuse(route.name_server->address(), route.name_server->port());
+  if (!why && route.proxy && errand_.literal) why = list.refuse(errand_.literal->front(), errand_.url.port);
+  return why;
 }
 
 /// What is known of the host without asking a name server.
@@ -237,7 +250,8 @@ Failure Exchange::explain_timeout() {
 }
 
 Failure Exchange::explain_proxy(Failure failure) const {
-  if (failure.outcome != Outcome::kLocalResource) failure.outcome = Outcome::kProxyFailure;
+  const bool ours = failure.outcome == Outcome::kLocalResource || failure.outcome == Outcome::kAddressDenied;
+  if (!ours) failure.outcome = Outcome::kProxyFailure;
   failure.reason = fmt::format("the proxy {} could not be reached: {}", errand_.route.proxy->endpoint, failure.reason);
   return failure;
 }

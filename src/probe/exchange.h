@@ -75,6 +75,7 @@ class Exchange {
 
   bool take_idle();
   boost::asio::awaitable<MaybeFailure> connect();
+  MaybeFailure denied() const;
   std::optional<net::Resolved> at_hand(const std::string& host, const net::SharedAddresses& literal) const;
   boost::asio::awaitable<MaybeFailure> set_up();
   boost::asio::awaitable<MaybeFailure> secure();

@@ -48,7 +48,7 @@ TokenSource::TokenSource(const Tools& tools, const Auth& auth, const Route& rout
                          std::shared_ptr<const net::TlsContext> tls)
     : tools_(tools),
       url_(take_url(auth.token_url)),
-      route_{route.resolver, route.family, std::nullopt, route.proxy},
+      route_{route.resolver, route.family, std::nullopt, route.proxy, route.name_server},
       tls_(std::move(tls)),
       request_(write_request(url_, auth)) {
   if (url_.literal) literal_ = std::make_shared<const net::Addresses>(net::Addresses{*url_.literal});

@@ -16,6 +16,8 @@
 namespace monitor::probe {
 namespace {
 
+namespace asio = boost::asio;
+
 net::Url take_url(const std::string& text, std::string_view what) {
   auto parsed = net::parse_url(text);
   if (const auto* refusal = std::get_if<net::UrlRefusal>(&parsed)) {
@@ -42,6 +44,14 @@ std::optional<Proxy> take_proxy(const std::string& typed) {
   if (const auto why = refuse_proxy(typed)) throw common::UsageError(*why);
   const auto url = take_url(typed, "the proxy");
   return Proxy{place_of(url), url.endpoint(), url.authorization};
+}
+
+/// `resolver` is an address with its port, as the configuration writes it out.
+std::optional<asio::ip::tcp::endpoint> take_name_server(const std::string& typed) {
+  if (typed.empty()) return std::nullopt;
+  const auto place = place_of(take_url(fmt::format("http://{}/", typed), "resolver"));
+  if (!place.literal) throw common::UsageError("resolver: it must be an address");
+  return asio::ip::tcp::endpoint(place.literal->front(), place.port);
 }
 
 void check_fields(const Spec& spec) {
@@ -133,7 +143,8 @@ std::shared_ptr<Plan> Plans::make(const Service& service) {
   auto plan = std::make_shared<Plan>(service.extra);
   const auto& spec = plan->spec();
   check_fields(spec);
-  plan->route = {&resolver(spec.resolver), spec.family, take_place(spec.connect_to), take_proxy(spec.proxy)};
+  plan->route = {&resolver(spec.resolver), spec.family, take_place(spec.connect_to), take_proxy(spec.proxy),
+                 take_name_server(spec.resolver)};
   if (plan->route.proxy && plan->route.instead) {
     throw common::UsageError("connect_to and proxy both say where the connection goes: leave one out");
   }

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "net/connection_pool.h"
+#include "net/deny_list.h"
 #include "net/spare_sockets.h"
 #include "probe/chain.h"
 #include "probe/check.h"
@@ -35,6 +36,7 @@ class RealProber final : public Prober {
         tools_{std::move(io), clock, matcher_, pool_, scratch_},
         plans_(tools_, options, system) {
     net::SpareSockets::of(tools_.io).limit(options.max_spare);
+    net::DenyList::of(tools_.io).deny(options.deny_networks);
   }
 
   std::shared_ptr<const Check> prepare(const Service& service) override {

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include <boost/asio/ip/tcp.hpp>
+
 #include "net/hosts_file.h"
 #include "net/options.h"
 #include "net/resolver.h"
@@ -30,6 +32,7 @@ struct Route {
   net::AddressFamily family = net::AddressFamily::kAny;
   std::optional<Place> instead;  ///< `connect_to`: for the first request's origin alone
   std::optional<Proxy> proxy;
+  std::optional<boost::asio::ip::tcp::endpoint> name_server;  ///< where the resolver asks, if a service says it
 };
 
 }  // namespace monitor::probe
