@@ -52,18 +52,24 @@ def local(database):
     return books
 
 
+def results(connection, above=0):
+    """Rows with greater numbers than that; their agent is left open."""
+    for row in connection.execute(
+            "SELECT seq, d.name, requested_at, lateness_us, status, body_bytes, o.name, attempt, total_us FROM results r"
+            " LEFT JOIN definitions d ON d.id = r.definition LEFT JOIN outcomes o ON o.code = r.outcome WHERE seq > ?",
+            (above,)):
+        yield Row(None, row[0], service_in(row[1] or "-1"), *row[2:])
+
+
 def _local_rows(connection, books):
     names = dict(connection.execute("SELECT id, name FROM definitions"))
-    outcomes = dict(connection.execute("SELECT code, name FROM outcomes"))
 
     def owner(number, column):
         return next((epoch[0] for epoch in reversed(books.epochs) if epoch[column] <= number), None)
 
-    for row in connection.execute("SELECT seq, definition, requested_at, lateness_us, status, body_bytes, outcome, attempt,"
-                                  " total_us FROM results"):
-        agent = owner(row[0], 1)
-        books.add(books.rows, (agent, row[0]), Row(agent, row[0], service_in(names.get(row[1], "-1")), *row[2:6],
-                                                   outcomes.get(row[6]), *row[7:]))
+    for row in results(connection):
+        row = row._replace(agent=owner(row.seq, 1))
+        books.add(books.rows, (row.agent, row.seq), row)
     for row in connection.execute("SELECT id, definition, from_at, to_at, count, reason FROM skipped"):
         agent = owner(row[0], 2)
         books.add(books.skipped, (agent, row[0]),

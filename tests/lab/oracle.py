@@ -45,26 +45,29 @@ class Allowance:
     """How long before a kill a request may have come of which nothing was committed."""
     unanswered: tuple = ()
     """Stretches (from, to) in which requests may have no row, each with a reason that the lab itself gave."""
-    remote_lost: bool = False
-    """PostgreSQL was made to lose what it had."""
+    destroyed: dict = dataclasses.field(default_factory=dict)
+    """Rows of PostgreSQL by (agent, number) that the lab itself deleted there, as a DROP TABLE does."""
     interval: int = 1
     slot_slack_us: int = 60_000
 
 
-def judge(requests, local, remote, lives, witnessed=(), allowance=None):
-    """`witnessed`: rows that a reader of the local database saw at any time, as pairs of number and moment."""
+def judge(requests, local, remote, lives, witnessed=None, allowance=None):
+    """`witnessed`: every row that a reader of the local database saw at any time, by number."""
     allowance = allowance or Allowance()
     verdict = Verdict()
     _integrity(local, remote, verdict)
     union = _union(local, remote, verdict)
-    _holes(union, local, remote, verdict)
-    _witnessed(union, local, remote, witnessed, verdict)
-    unmatched = _match(requests, union, verdict)
-    _unanswered(unmatched, {**remote.skipped, **local.skipped}.values(), lives, allowance, verdict)
-    _slots(union, {**remote.skipped, **local.skipped}.values(), lives, allowance, verdict)
+    there = {**allowance.destroyed, **union}
+    _holes(there, local, remote, verdict)
+    there = _witnessed(there, local, remote, witnessed or {}, verdict)
+    unmatched = _match(requests, there, verdict)
+    skipped = {**remote.skipped, **local.skipped}.values()
+    _unanswered(unmatched, skipped, lives, allowance, verdict)
+    _slots(there, skipped, lives, allowance, verdict)
     verdict.counts.update(requests=len(requests), results=len(union), in_postgresql=len(remote.rows),
                           local=len(local.rows), quarantined=len(local.quarantined),
-                          gaps=len({**remote.gaps, **local.gaps}), lives=len(lives))
+                          gaps=len({**remote.gaps, **local.gaps}), destroyed_by_the_lab=len(allowance.destroyed),
+                          lives=len(lives))
     return verdict
 
 
@@ -108,17 +111,19 @@ def _holes(union, local, remote, verdict):
         verdict.wrong("results in PostgreSQL have numbers that were never given here", above)
 
 
-def _witnessed(union, local, remote, witnessed, verdict):
+def _witnessed(there, local, remote, witnessed, verdict):
+    """Gives `there` with the rows that a gap tells of, as they were seen when they were still here."""
     moments = collections.defaultdict(set)
-    for (_, seq), row in union.items():
+    for (_, seq), row in there.items():
         moments[seq].add(row.at)
     told = _told(local, remote)
-    lost = [(seq, at) for seq, at in witnessed if at not in moments[seq] and seq not in local.quarantined
-            and not any(first <= seq <= last for first, last in told)]
+    gone = [row for seq, row in witnessed.items() if row.at not in moments[seq] and seq not in local.quarantined]
+    lost = [row for row in gone if not any(first <= row.seq <= last for first, last in told)]
     verdict.counts["seen_committed"] = len(witnessed)
     verdict.counts["lost_after_commit"] = len(lost)
     if lost:
         verdict.wrong(f"{len(lost)} results were seen committed, and are gone", lost)
+    return {**there, **{("seen", row.seq): row for row in gone if row not in lost}}
 
 
 def _match(requests, union, verdict):

@@ -71,11 +71,11 @@ class World:
                 return
             self._reader = books.connect(self.daemon.database, 1)
         try:
-            rows = self._reader.execute("SELECT seq, requested_at FROM results WHERE seq > ?", (self._seen,)).fetchall()
+            rows = {row.seq: row for row in books.results(self._reader, self._seen)}
         except books.sqlite3.OperationalError:
             return  # not made yet, or just being recovered
         self.witnessed.update(rows)
-        self._seen = max([self._seen, *(seq for seq, _ in rows)])
+        self._seen = max([self._seen, *rows])
 
     def forget_reader(self):
         if self._reader is not None:
@@ -128,7 +128,7 @@ class World:
         remote = books.remote(session) if session else books.Books()
         if session:
             session.close()
-        verdict = oracle.judge(requests, local, remote, self.lives, list(self.witnessed.items()), self.allowance)
+        verdict = oracle.judge(requests, local, remote, self.lives, self.witnessed, self.allowance)
         if bad := [line for line in self.daemon.lines() if _BUG.search(line)]:
             verdict.wrong("the log tells of a bug", bad)
         if verdict.faults and fail:
@@ -151,4 +151,3 @@ def merged(counts):
             else:
                 total[name] = total.get(name, 0) + value
     return total
-
