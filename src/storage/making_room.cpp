@@ -12,6 +12,7 @@ constexpr std::uint64_t kWalPassiveBytes = std::uint64_t{1} << 20;  // below it 
 constexpr std::uint64_t kWalTruncateBytes = std::uint64_t{8} << 20;
 constexpr std::uint64_t kFreeBytesKept = std::uint64_t{4} << 20;  // rows that come soon need them again
 constexpr std::int64_t kVacuumPages = 256;
+constexpr std::int64_t kCompactPages = 2048;             // some 50 ms: commits wait for it
 constexpr std::chrono::milliseconds kTruncateWait{100};  // readers hold a checkpoint up; the next one gets further
 constexpr std::chrono::seconds kLockWait{5};
 constexpr std::chrono::seconds kBallastInterval{30};
@@ -61,7 +62,6 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t ma
     if (done.results == 0) return done;
     oldest = current.purger.oldest_seq();
     current.tls.forget_before(oldest);
-    if (!current.quarantined.empty()) current.load_quarantine();
     return done;
   });
   if (step.results > 0) state_.oldest = oldest;
@@ -116,7 +116,7 @@ PurgeStep Worker::remove_oldest(std::uint64_t used, std::uint64_t cap, const Cur
   const std::size_t wanted = std::clamp<std::size_t>((used - cap) / bytes_per_row + 1, 1, max_rows);
   return transact([&](Session& current) {
     const auto done = current.purger.oldest(Purger::share_of(wanted, held), bounds(max_rows), marked,
-                                            std::max(sealed_gaps_, marked.gaps), current.quarantined);
+                                            std::max(sealed_gaps_, marked.gaps), current.quarantine.seqs());
     if (done.results > 0) current.tls.forget_before(current.purger.oldest_seq());
     return done;
   });
@@ -136,6 +136,19 @@ void Worker::tidy() {
     refresh_size();
   });
   restore_ballast();
+}
+
+Compacted Worker::compact() {
+  return guarded([this] {
+    const auto taken = [this] { return size_of(file_) + size_of(wal_); };
+    const std::uint64_t before = taken();
+    checkpoint_all();
+    session().database.execute(fmt::format("PRAGMA incremental_vacuum({})", kCompactPages));
+    checkpoint_all();
+    refresh_size();
+    const std::uint64_t after = taken();
+    return Compacted{.freed_bytes = before > after ? before - after : 0, .more = session().free_bytes() > 0};
+  });
 }
 
 void Worker::checkpoint_all() {

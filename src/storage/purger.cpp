@@ -10,8 +10,6 @@
 namespace monitor::storage {
 namespace {
 
-// What was refused is remembered beyond its row, so that it is not taken for lost; only the latest ones.
-constexpr std::int64_t kMaxQuarantined = 10'000;
 // Ranges and gaps that are removed may leave a gap for each reason: so many at once that fewer remain.
 constexpr std::size_t kLeastRanges = 64;
 constexpr auto kAll = std::numeric_limits<std::int64_t>::max();
@@ -39,9 +37,6 @@ Purger::Purger(Database& database, GapLedger& ledger, Roller& roller)
       delete_gaps_(database.prepare("DELETE FROM gaps WHERE id <= ?1")),
       delete_old_gaps_(database.prepare(
           "DELETE FROM gaps WHERE id <= ?1 AND (to_at < ?2 OR id <= (SELECT max(id) FROM gaps) - ?3)")),
-      delete_quarantine_(
-          database.prepare("DELETE FROM quarantine WHERE seq < ?1 AND seq <= (SELECT seq FROM quarantine "
-                           "ORDER BY seq DESC LIMIT 1 OFFSET ?2)")),
       min_seq_(database.prepare("SELECT min(seq) FROM results")),
       min_skipped_(database.prepare("SELECT min(id) FROM skipped")),
       min_gap_(database.prepare("SELECT min(id) FROM gaps")),
@@ -96,7 +91,6 @@ PurgeStep Purger::by_age(const PurgeRule& rule) {
   PurgeStep step = results_by_age(rule);
   if (skipped_by_age(rule)) step.more = true;
   roller_.save();
-  if (step.results > 0) forget_quarantine();
   return step;
 }
 
@@ -157,11 +151,6 @@ std::int64_t Purger::oldest_rollups(std::size_t max_rows) {
   return removed;
 }
 
-void Purger::forget_quarantine() {
-  const Seq oldest = oldest_seq();
-  delete_quarantine_.run(oldest == 0 ? kAll : oldest, kMaxQuarantined);
-}
-
 Share Purger::held(const Cursor& head) {
   const auto count = [](Statement& oldest, std::int64_t last) {
     const auto first = oldest.integer();
@@ -195,7 +184,6 @@ PurgeStep Purger::oldest(const Share& share, const Bounds& bounds, const Cursor&
   removed += step.results + remove_skipped(share.skipped, bounds, arrived.skipped, gap);
   roller_.save();
   if (gap.count > 0 && ledger_.removed(gap, sealed_gaps)) --removed;
-  if (step.results > 0) forget_quarantine();
   step.more = removed > 0;
   return step;
 }

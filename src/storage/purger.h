@@ -90,7 +90,6 @@ class Purger {
                               Gap& gap);
   std::int64_t remove_skipped(std::size_t count, const Bounds& bounds, std::int64_t arrived, Gap& gap);
   std::int64_t fold_gaps(std::size_t count, std::int64_t arrived);
-  void forget_quarantine();
 
   GapLedger& ledger_;
   Roller& roller_;
@@ -103,7 +102,6 @@ class Purger {
   Statement delete_skipped_;
   Statement delete_gaps_;
   Statement delete_old_gaps_;
-  Statement delete_quarantine_;
   Statement min_seq_;
   Statement min_skipped_;
   Statement min_gap_;

@@ -86,7 +86,7 @@ std::string reason_text(const ReportRow& row) {
   return fmt::format("HTTP {} in {:.1f} ms", *row.status, std::chrono::duration<double, std::milli>(row.total).count());
 }
 
-Reader::Reader(const std::filesystem::path& file) : parts_(std::make_unique<Parts>(file)) {
+Reader::Reader(const std::filesystem::path& file) : file_(file), parts_(std::make_unique<Parts>(file)) {
   load_definitions();
 }
 
@@ -220,6 +220,59 @@ std::vector<StoredGap> Reader::gaps(common::WallTime from, common::WallTime to) 
   std::vector<StoredGap> found;
   auto rows = parts_->gaps.query(common::unix_micros(from), common::unix_micros(to));
   while (rows.next()) found.push_back(gap_of(rows));
+  return found;
+}
+
+Ledger Reader::ledger() {
+  return ledger_of(parts_->database);
+}
+
+Stats Reader::stats() {
+  Stats stats = stats_of(parts_->database);
+  stats.wal_bytes = size_of(beside(file_, "-wal"));
+  return stats;
+}
+
+std::vector<std::string> Reader::agent_ids() {
+  std::vector<std::string> ids;
+  auto select = parts_->database.prepare("SELECT agent_id FROM epochs ORDER BY id DESC");
+  for (auto rows = select.query(); rows.next();) ids.emplace_back(rows.text(0));
+  return ids;
+}
+
+std::vector<RowSum> Reader::row_sums(Seq first, Seq last) {
+  return storage::row_sums(parts_->database, first, last);
+}
+
+std::vector<std::pair<Seq, std::int64_t>> Reader::row_values(Seq first, Seq last) {
+  return storage::row_values(parts_->database, first, last);
+}
+
+std::optional<Seq> Reader::first_since(common::WallTime time) {
+  return parts_->database.prepare("SELECT seq FROM results WHERE requested_at >= ?1 ORDER BY seq LIMIT 1")
+      .integer(common::unix_micros(time));
+}
+
+std::optional<common::WallTime> Reader::requested_at(Seq seq) {
+  const auto micros = parts_->database.prepare("SELECT requested_at FROM results WHERE seq = ?1").integer(seq);
+  return micros ? std::optional{common::from_unix_micros(*micros)} : std::nullopt;
+}
+
+std::vector<QuarantinedRow> Reader::quarantined(Seq after, std::size_t max_rows) {
+  return quarantined_rows(parts_->database, after, max_rows);
+}
+
+std::vector<std::string> Reader::check(std::size_t max_findings) {
+  std::vector<std::string> found;
+  try {
+    auto check = parts_->database.prepare(fmt::format("PRAGMA integrity_check({})", max_findings));
+    auto rows = check.query();
+    while (rows.next()) found.emplace_back(rows.text(0));
+  } catch (const SqliteError& error) {
+    if (!error.corrupt()) throw;
+    found.emplace_back(error.what());
+  }
+  if (found == std::vector<std::string>{"ok"}) found.clear();
   return found;
 }
 

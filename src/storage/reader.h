@@ -13,8 +13,12 @@
 #include <unordered_set>
 #include <vector>
 
+#include "storage/number_ledger.h"
+#include "storage/quarantine.h"
 #include "storage/rollup.h"
+#include "storage/row_sums.h"
 #include "storage/rows.h"
+#include "storage/stats.h"
 
 namespace monitor::storage {
 
@@ -68,6 +72,22 @@ class Reader {
   /// GapReason::kSizeCap and kRemoteLost tell what is missing in PostgreSQL alone: the roll-ups here have it.
   std::vector<StoredSkipped> skipped(common::WallTime from, common::WallTime to);
   std::vector<StoredGap> gaps(common::WallTime from, common::WallTime to);
+  /// Looks at each number that is here: about a second for ten million rows.
+  Ledger ledger();
+  Stats stats();
+  /// Every id that owns numbers of this file, the newest first.
+  std::vector<std::string> agent_ids();
+  /// Of the results with numbers in [first, last], in order.
+  std::vector<RowSum> row_sums(Seq first, Seq last);
+  std::vector<std::pair<Seq, std::int64_t>> row_values(Seq first, Seq last);
+  /// The lowest number of a result requested at or after `time`; nothing: there is none.
+  std::optional<Seq> first_since(common::WallTime time);
+  /// When the result with this number was requested; nothing: it is not here.
+  std::optional<common::WallTime> requested_at(Seq seq);
+  /// At most `max_rows` of the quarantine with numbers above `after`, in order.
+  std::vector<QuarantinedRow> quarantined(Seq after, std::size_t max_rows);
+  /// What SQLite finds wrong with the file, at most `max_findings` sentences; none: it is sound. Reads all of it.
+  std::vector<std::string> check(std::size_t max_findings);
 
  private:
   struct Range {
@@ -81,6 +101,7 @@ class Reader {
   std::vector<Range> ranges(common::WallTime from, common::WallTime to);
 
   struct Parts;
+  std::filesystem::path file_;
   std::unique_ptr<Parts> parts_;
   std::unordered_map<DefinitionId, StoredDefinition> definitions_;
 };

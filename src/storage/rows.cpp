@@ -32,6 +32,10 @@ std::string_view name_of(GapReason reason) {
       return "not_running";
     case GapReason::kUnstored:
       return "unstored";
+    case GapReason::kRefused:
+      return "refused";
+    case GapReason::kFileLost:
+      return "file_lost";
   }
   return "unknown";
 }

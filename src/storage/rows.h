@@ -108,6 +108,8 @@ enum class GapReason : std::uint8_t {
   kRemoteLost = 3,  ///< PostgreSQL lost them after they had been purged here
   kNotRunning = 4,  ///< the agent did not run
   kUnstored = 5,    ///< what still waited when the agent stopped and could not be stored
+  kRefused = 6,     ///< PostgreSQL refused them, and they are remembered in quarantine no more
+  kFileLost = 7,    ///< stored here and not exported when the database file was lost or damaged
 };
 std::string_view name_of(GapReason reason);
 
@@ -125,6 +127,14 @@ struct StoredGap : Gap {
   std::int64_t id = 0;
 };
 
+/// How far the three kinds of row have arrived; the last number sent of each.
+struct Cursor {
+  Seq results = 0;
+  std::int64_t skipped = 0;
+  std::int64_t gaps = 0;
+  bool operator==(const Cursor&) const = default;
+};
+
 /// What of an epoch goes to PostgreSQL next: rows of one agent id only, in order.
 struct Batch {
   std::string agent_id;  ///< UUID of the epoch these rows belong to
@@ -133,16 +143,9 @@ struct Batch {
   std::vector<StoredGap> gaps;
   std::vector<std::shared_ptr<const StoredDefinition>> definitions;  ///< every one that the rows above refer to
   std::vector<StoredTls> tls;                                        ///< likewise
+  Cursor behind;                                                     ///< what it follows
   bool more = false;                                                 ///< it ends here because of a bound of its own
   bool empty() const { return results.empty() && skipped.empty() && gaps.empty(); }
-};
-
-/// How far the three kinds of row have arrived; the last number sent of each.
-struct Cursor {
-  Seq results = 0;
-  std::int64_t skipped = 0;
-  std::int64_t gaps = 0;
-  bool operator==(const Cursor&) const = default;
 };
 
 /// The current epoch and where it stands.

@@ -43,26 +43,17 @@ Session::Session(const std::filesystem::path& file)
       batches(database, definitions, tls, epochs),
       roller(database, meta),
       purger(database, ledger, roller),
-      quarantine(database.prepare("INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4)")),
+      quarantine(database),
       page_count_(database.prepare("PRAGMA page_count")),
       free_count_(database.prepare("PRAGMA freelist_count")),
-      page_size_(database.integer("PRAGMA page_size")) {
-  load_quarantine();
-}
+      page_size_(database.integer("PRAGMA page_size")) {}
 
 void Session::rolled_back() {
   tls.reload();
   writer.rolled_back();
   epochs.reload();
   roller.reload();
-  load_quarantine();
-}
-
-void Session::load_quarantine() {
-  quarantined.clear();
-  auto select = database.prepare("SELECT seq FROM quarantine");
-  auto rows = select.query();
-  while (rows.next()) quarantined.insert(rows.integer(0));
+  quarantine.reload();
 }
 
 std::uint64_t Session::used_bytes() {

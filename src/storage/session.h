@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <set>
 
 #include "storage/batch_reader.h"
 #include "storage/definitions.h"
@@ -11,6 +10,7 @@
 #include "storage/gap_ledger.h"
 #include "storage/meta.h"
 #include "storage/purger.h"
+#include "storage/quarantine.h"
 #include "storage/roller.h"
 #include "storage/sqlite.h"
 #include "storage/tls_table.h"
@@ -26,7 +26,6 @@ struct Session {
 
   /// Forgets what a transaction had put in memory before it was rolled back.
   void rolled_back();
-  void load_quarantine();
   /// Bytes of pages in use, and of pages that are free inside the file.
   std::uint64_t used_bytes();
   std::uint64_t free_bytes();
@@ -41,8 +40,7 @@ struct Session {
   BatchReader batches;
   Roller roller;
   Purger purger;
-  Statement quarantine;
-  std::set<Seq> quarantined;
+  Quarantine quarantine;
 
  private:
   Statement page_count_;

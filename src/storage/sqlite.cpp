@@ -58,6 +58,11 @@ bool SqliteError::io() const {
          primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB;
 }
 
+bool SqliteError::corrupt() const {
+  const int primary = code_ & kPrimaryCode;
+  return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB;
+}
+
 Rows::~Rows() {
   sqlite3_reset(statement_);
 }

@@ -26,6 +26,8 @@ class SqliteError : public common::Error {
   /// The operating system failed below SQLite: what the connection holds in memory can no longer be trusted
   /// (a failed fsync may not be tried again), so it is closed and opened anew.
   bool io() const;
+  /// What the file holds is no database, or not all of one.
+  bool corrupt() const;
 
  private:
   int code_;

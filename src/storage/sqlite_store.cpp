@@ -213,8 +213,11 @@ void SqliteStore::failed(const std::string& problem) {
 
 asio::awaitable<Batch> SqliteStore::next_batch(std::size_t max_rows) {
   Cursor cursor = marked_;
+  const auto releases = releases_;
   Batch batch = co_await work([&](Worker& worker) { return worker.next_batch(cursor, max_rows); });
+  if (releases == releases_) released_ = false;
   if (cursor.results > marked_.results) mark_exported(cursor);
+  batch.behind = cursor;
   co_return batch;
 }
 
@@ -222,11 +225,13 @@ asio::awaitable<Batch> SqliteStore::batch_behind(Cursor through, std::size_t max
   co_return co_await work([&](Worker& worker) { return worker.next_batch(through, max_rows); });
 }
 
-void SqliteStore::mark_exported(Cursor through) {
+bool SqliteStore::mark_exported(Cursor through) {
+  if (released_) return false;
   const bool first = pending_.empty();
   marked_ = through;
   pending_.mark(through, clock_.steady());
   arrived(first);
+  return true;
 }
 
 asio::awaitable<void> SqliteStore::quarantine(std::vector<Quarantined> rows) {
@@ -277,6 +282,37 @@ asio::awaitable<Purged> SqliteStore::purge_to_cap(std::size_t max_rows) {
 
 asio::awaitable<void> SqliteStore::tidy() {
   co_await work([](Worker& worker) { worker.tidy(); });
+}
+
+// For the operator.
+
+asio::awaitable<Stats> SqliteStore::stats() {
+  co_return co_await work([](Worker& worker) { return worker.stats(); });
+}
+
+asio::awaitable<Compacted> SqliteStore::compact() {
+  co_return co_await work([](Worker& worker) { return worker.compact(); });
+}
+
+asio::awaitable<std::vector<QuarantinedRow>> SqliteStore::quarantined(Seq after, std::size_t max_rows) {
+  co_return co_await work([=](Worker& worker) { return worker.quarantined(after, max_rows); });
+}
+
+asio::awaitable<Quarantine::Released> SqliteStore::retry_quarantined(std::vector<Seq> seqs) {
+  const auto turn = co_await committing_.enter();
+  Cursor cursor = marked_;
+  const auto released = co_await work([&](Worker& worker) { return worker.release(cursor, seqs); });
+  if (released.count == 0) co_return released;
+  pending_.unmark();
+  marked_.results = std::min(marked_.results, cursor.results);
+  released_ = true;
+  ++releases_;
+  if (on_commit_) on_commit_();
+  co_return released;
+}
+
+asio::awaitable<std::int64_t> SqliteStore::drop_quarantined(std::vector<Seq> seqs) {
+  co_return co_await work([&, marked = marked_](Worker& worker) { return worker.drop(marked, seqs); });
 }
 
 Health SqliteStore::health() const {

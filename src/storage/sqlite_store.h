@@ -34,7 +34,7 @@ class SqliteStore final : public Store {
 
   boost::asio::awaitable<Batch> next_batch(std::size_t max_rows) override;
   boost::asio::awaitable<Batch> batch_behind(Cursor through, std::size_t max_rows) override;
-  void mark_exported(Cursor through) override;
+  bool mark_exported(Cursor through) override;
   boost::asio::awaitable<void> quarantine(std::vector<Quarantined> rows) override;
   boost::asio::awaitable<Identity> identity() override;
   boost::asio::awaitable<Identity> new_epoch() override;
@@ -47,6 +47,12 @@ class SqliteStore final : public Store {
   boost::asio::awaitable<Purged> purge_to_cap(std::size_t max_rows) override;
   std::optional<common::WallTime> newest() const override { return state_.newest; }
   boost::asio::awaitable<void> tidy() override;
+
+  boost::asio::awaitable<Stats> stats() override;
+  boost::asio::awaitable<Compacted> compact() override;
+  boost::asio::awaitable<std::vector<QuarantinedRow>> quarantined(Seq after, std::size_t max_rows) override;
+  boost::asio::awaitable<Quarantine::Released> retry_quarantined(std::vector<Seq> seqs) override;
+  boost::asio::awaitable<std::int64_t> drop_quarantined(std::vector<Seq> seqs) override;
 
   Health health() const override;
   std::uint64_t size_bytes() const override { return state_.size; }
@@ -74,6 +80,8 @@ class SqliteStore final : public Store {
   Worker worker_;  // touched on pool_'s thread alone once the constructor is done
   State state_;
   Cursor marked_;
+  bool released_ = false;  // marked_ went back for rows of the quarantine, and nobody has asked for them yet
+  std::uint64_t releases_ = 0;
   Pending pending_;
   Trouble trouble_;
   Turnstile committing_;

@@ -12,7 +12,9 @@
 
 #include "async/clock.h"
 #include "storage/options.h"
+#include "storage/quarantine.h"
 #include "storage/rows.h"
+#include "storage/stats.h"
 
 namespace monitor::storage {
 
@@ -31,6 +33,12 @@ struct Health {
 struct Purged {
   std::int64_t results = 0;
   bool more = false;  ///< there is more to purge at once
+};
+
+/// What one bounded step of compact() did.
+struct Compacted {
+  std::uint64_t freed_bytes = 0;  ///< given back to the disk
+  bool more = false;              ///< there is more to give back at once
 };
 
 /// The size cap where none is configured, bytes: the smaller of 10 GiB and 10 % of the disk. `path` need not exist.
@@ -74,8 +82,9 @@ class Store {
   virtual boost::asio::awaitable<Batch> next_batch(std::size_t max_rows) = 0;
   /// What next_batch() will give once `through` is marked: it can be read while what is before it is on its way.
   virtual boost::asio::awaitable<Batch> batch_behind(Cursor through, std::size_t max_rows) = 0;
-  /// Rides in the next group commit (which it provokes).
-  virtual void mark_exported(Cursor through) = 0;
+  /// Rides in the next group commit (which it provokes). False: not taken, because rows before `through` were released
+  /// from quarantine since next_batch() was asked last; ask it again.
+  virtual bool mark_exported(Cursor through) = 0;
   virtual boost::asio::awaitable<void> quarantine(std::vector<Quarantined> rows) = 0;
   virtual boost::asio::awaitable<Identity> identity() = 0;
   /// Opens a new epoch at head + 1 with a new agent id; rows below keep their old one.
@@ -108,6 +117,18 @@ class Store {
   virtual std::optional<common::WallTime> newest() const = 0;
   /// A checkpoint when it is worth one, and a bounded incremental vacuum when much of the file is free.
   virtual boost::asio::awaitable<void> tidy() = 0;
+
+  // For the operator. Each throws common::Error.
+  virtual boost::asio::awaitable<Stats> stats() = 0;
+  /// Brings the log into the file, and gives at most 8 MiB of free pages back to the disk.
+  virtual boost::asio::awaitable<Compacted> compact() = 0;
+  /// At most `max_rows` of the quarantine with numbers above `after`, in order.
+  virtual boost::asio::awaitable<std::vector<QuarantinedRow>> quarantined(Seq after, std::size_t max_rows) = 0;
+  /// Sends those of `seqs` (empty: all) again whose results are still here: the cursor moves back before the first, and
+  /// what had arrived behind it is sent twice, which PostgreSQL's key makes invisible. At once, in a transaction.
+  virtual boost::asio::awaitable<Quarantine::Released> retry_quarantined(std::vector<Seq> seqs) = 0;
+  /// Gives those of `seqs` (empty: all) up: they become gaps. How many there were.
+  virtual boost::asio::awaitable<std::int64_t> drop_quarantined(std::vector<Seq> seqs) = 0;
 
   virtual Health health() const = 0;
   virtual std::uint64_t size_bytes() const = 0;

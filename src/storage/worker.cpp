@@ -4,7 +4,6 @@
 
 #include <sqlite3.h>
 
-#include "common/text.h"
 #include "storage/files.h"
 #include "storage/left_open.h"
 #include "storage/lost_file.h"
@@ -16,8 +15,6 @@ namespace {
 constexpr std::uint64_t kBytesPerResult = 400;
 constexpr std::uint64_t kBytesPerRange = 60;
 constexpr std::uint64_t kBytesPerCommit = std::uint64_t{64} << 10;
-constexpr std::size_t kMaxRefusalBytes = 1024;
-constexpr std::size_t kMaxSqlstateBytes = 16;
 
 }  // namespace
 
@@ -186,7 +183,7 @@ std::unordered_map<std::string, common::Verdict> Worker::last_verdicts() {
 Batch Worker::next_batch(Cursor& marked, std::size_t max_rows) {
   return guarded([&] {
     Cursor cursor = marked;
-    Batch batch = session().batches.next(cursor, max_rows, session().quarantined);
+    Batch batch = session().batches.next(cursor, max_rows, session().quarantine.seqs());
     if (!batch.gaps.empty()) sealed_gaps_ = std::max(sealed_gaps_, batch.gaps.back().id);
     marked = cursor;
     return batch;
@@ -194,14 +191,42 @@ Batch Worker::next_batch(Cursor& marked, std::size_t max_rows) {
 }
 
 void Worker::quarantine(const std::vector<Quarantined>& rows) {
-  const std::int64_t now = common::unix_micros(clock_.wall());
-  transact([&](Session& current) {
-    for (const auto& row : rows) {
-      const std::string sqlstate = common::storable(row.sqlstate, kMaxSqlstateBytes);
-      const std::string reason = common::storable(row.reason, kMaxRefusalBytes);
-      current.quarantine.run(row.seq, std::string_view(sqlstate), std::string_view(reason), now);
-      current.quarantined.insert(row.seq);
-    }
+  state_.head.gaps +=
+      transact([&](Session& current) { return current.quarantine.add(rows, clock_.wall(), current.writer); });
+}
+
+std::vector<QuarantinedRow> Worker::quarantined(Seq after, std::size_t max_rows) {
+  return guarded([&] { return quarantined_rows(session().database, after, max_rows); });
+}
+
+Quarantine::Released Worker::release(Cursor& marked, const std::vector<Seq>& seqs) {
+  Cursor cursor = marked;
+  const auto released = transact([&](Session& current) {
+    const auto done = current.quarantine.release(seqs);
+    cursor = marked;
+    if (done.count == 0) return done;
+    cursor.results = std::min(cursor.results, done.lowest - 1);
+    current.meta.set_exported(cursor);
+    return done;
+  });
+  if (released.count == 0) return released;
+  state_.exported = cursor;
+  marked = cursor;
+  return released;
+}
+
+std::int64_t Worker::drop(const Cursor& marked, const std::vector<Seq>& seqs) {
+  const auto dropped = transact(
+      [&](Session& current) { return current.quarantine.drop(seqs, marked.results, clock_.wall(), current.writer); });
+  state_.head.gaps += dropped.gaps;
+  return dropped.count;
+}
+
+Stats Worker::stats() {
+  return guarded([this] {
+    Stats stats = stats_of(session().database);
+    stats.wal_bytes = size_of(wal_);
+    return stats;
   });
 }
 
@@ -232,7 +257,7 @@ Cursor Worker::rewind(const Cursor& marked, const Cursor& arrived) {
     const Seq gone = state_.oldest == 0 ? marked.results : std::min(marked.results, state_.oldest - 1);
     if (gone <= cursor.results) return std::int64_t{0};
     const auto until = current.purger.time_of(state_.oldest).value_or(clock_.wall());
-    return current.ledger.lost(cursor.results + 1, gone, until, current.quarantined);
+    return current.ledger.lost(cursor.results + 1, gone, until, current.quarantine.seqs());
   });
   state_.exported = cursor;
   return cursor;

@@ -63,6 +63,12 @@ class Worker {
   /// `marked`: the cursor with what the next commit will move; moves over quarantined rows that nothing follows.
   Batch next_batch(Cursor& marked, std::size_t max_rows);
   void quarantine(const std::vector<Quarantined>& rows);
+  Stats stats();
+  Compacted compact();
+  std::vector<QuarantinedRow> quarantined(Seq after, std::size_t max_rows);
+  /// Moves `marked` back before the first that is released, and commits that.
+  Quarantine::Released release(Cursor& marked, const std::vector<Seq>& seqs);
+  std::int64_t drop(const Cursor& marked, const std::vector<Seq>& seqs);
   Identity identity(const Cursor& marked);
   void new_epoch();
   /// Gives the cursor to go on from.
