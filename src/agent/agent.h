@@ -6,6 +6,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include "agent/change.h"
 #include "agent/options.h"
 #include "async/clock.h"
 #include "probe/prober.h"
@@ -39,6 +40,13 @@ class Agent {
   virtual boost::asio::awaitable<void> run() = 0;
   /// No new slots from now on, and no re-checks. Running checks of slots go on, until cut().
   virtual void stop() = 0;
+  /// Goes over to `change.options`, made by change_of() from those in force: one call at a time. A service that stays
+  /// as it is keeps everything; one that changed keeps its phase (unless its interval changed: see changed_slots()),
+  /// its history and its running check, which is stored as what it was when it began. The running check of one that
+  /// goes ends and is stored; a slot of it that waits counts as skipped (stopping). New ones start as at a start.
+  /// Throws what Prober::prepare() throws, with nothing changed; does nothing once stop() was called. Afterwards
+  /// `change.options` holds what was in force before, to be destroyed wherever there is time.
+  virtual boost::asio::awaitable<void> apply(Change& change, std::size_t max_running) = 0;
   /// Cuts the running checks; their slots count as skipped (stopping).
   virtual void cut() = 0;
   /// After run(): slots due until now count as skipped (stopping). To be called again before the store closes.

@@ -62,6 +62,20 @@ Politeness::Politeness(const Limits& limits, std::vector<std::uint32_t> host_of,
       passed_over_(host_of_.size()),
       hosts_(host_of_.empty() ? 0 : *std::ranges::max_element(host_of_) + std::size_t{1}) {}
 
+void Politeness::inherit(const Politeness& before, const std::vector<std::optional<std::uint32_t>>& number_before) {
+  std::copy_n(before.passed_over_.begin(), std::min(passed_over_.size(), before.passed_over_.size()),
+              passed_over_.begin());
+  for (std::size_t i = 0; i < std::min(hosts_.size(), number_before.size()); ++i) {
+    if (number_before[i]) hosts_[i].next = before.hosts_[*number_before[i]].next;
+  }
+}
+
+void Politeness::resume(std::size_t service, bool begun) {
+  ++host_of(service).running;
+  if (!begun) ++host_of(service).queued;
+  arm(host_of_[service]);
+}
+
 SteadyTime::duration patience_of(seconds interval) {
   return std::min<SteadyTime::duration>(SteadyTime::duration{interval} / 2, kLongestWait);
 }

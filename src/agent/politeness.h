@@ -43,6 +43,14 @@ class Politeness {
   /// Services are known by their index in `host_of` and `intervals`. `limits.any()`.
   Politeness(const Limits& limits, std::vector<std::uint32_t> host_of, std::vector<std::chrono::seconds> intervals);
 
+  /// Goes on where `before` was: what it knew of services, and of hosts. `number_before`: for each host, which number
+  /// it had; nothing for a new one. What `before` held and what runs is to be told anew, with hold() and resume().
+  void inherit(const Politeness& before, const std::vector<std::optional<std::uint32_t>>& number_before);
+  /// The service is gone, and no slot of it waits: another one may have its number next.
+  void forget(std::size_t service) { passed_over_[service] = 0; }
+  /// A check of this service was taken already, and has begun, or not yet.
+  void resume(std::size_t service, bool begun);
+
   /// A slot that has come due waits for its turn: take() may give it at once.
   void hold(const Slot& slot);
   /// Gives up what has waited too long at `now` and takes every slot whose turn has come; from here on it counts as

@@ -19,8 +19,6 @@ using common::Verdict;
 
 namespace {
 
-/// Above this interval the last run is remembered across restarts (DESIGN: "Slot").
-constexpr std::chrono::minutes kRememberAbove{5};
 /// The loop turns at least this often, so that a watchdog sees it live.
 constexpr std::chrono::seconds kLongestWait{1};
 /// And at most this often: what comes due meanwhile begins in one turn, so that a wake-up serves many.
@@ -48,51 +46,12 @@ PollingAgent::PollingAgent(asio::any_io_executor io, const Options& options, std
       store_(store),
       clock_(clock),
       wake_(io),
+      started_(io),
       workers_(io, [this](const std::string&, std::exception_ptr failure) {
         // Nothing a check does may throw; if it does, that is a bug, and run() ends with it.
         failure_ = std::move(failure);
         wake_.notify();
       }) {}
-
-asio::awaitable<Schedule> PollingAgent::prepare() {
-  std::vector<storage::Definition> definitions;
-  definitions.reserve(options_.services.size());
-  members_.reserve(options_.services.size());
-  bool any_remembered = false;
-  for (const auto& service : options_.services) {
-    definitions.push_back(to_definition(service));
-    members_.push_back({service.log_label(), prober_.prepare(service)});
-    any_remembered = any_remembered || service.interval > kRememberAbove;
-  }
-  const auto ids = co_await store_.define(definitions);
-  std::unordered_map<std::string, common::WallTime> last_runs;
-  if (any_remembered) last_runs = co_await store_.last_runs();
-  const auto verdicts = co_await store_.last_verdicts();
-
-  std::vector<Phase> phases;
-  phases.reserve(members_.size());
-  const auto start = now();
-  const auto wall = clock_.wall();
-  const auto grid = grid_for(rate_asked(loads(start)));
-  for (std::size_t i = 0; i < members_.size(); ++i) {
-    members_[i].definition = ids[i];
-    const auto verdict = verdicts.find(definitions[i].key);
-    if (verdict != verdicts.end()) members_[i].history.remember(verdict->second);
-    const auto& service = options_.services[i];
-    std::optional<common::Micros> ago;
-    const auto last = last_runs.find(definitions[i].key);
-    if (service.interval > kRememberAbove && last != last_runs.end() && last->second <= wall) ago = wall - last->second;
-    phases.push_back(first_slots(start, common::stable_hash(definitions[i].key), service.interval, grid, ago));
-  }
-  co_return Schedule(phases);
-}
-
-asio::awaitable<void> PollingAgent::start() {
-  say_what_runs();
-  schedule_.emplace(co_await prepare());
-  make_polite();
-  expected_ = now();
-}
 
 common::SteadyTime PollingAgent::step() {
   ++steps_;
@@ -163,7 +122,7 @@ asio::awaitable<void> PollingAgent::run() {
   std::vector<Slot> left(waiting_.begin(), waiting_.end());
   waiting_.clear();
   if (polite_) polite_->take_all(left);
-  for (const auto& slot : left) skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kStopping});
+  for (const auto& slot : left) skip_stopping(slot);
   co_await workers_.join();
   if (failure_) std::rethrow_exception(failure_);
 }
@@ -180,7 +139,7 @@ void PollingAgent::close_books() {
 }
 
 asio::awaitable<void> PollingAgent::work() {
-  while (!waiting_.empty()) {
+  while (!waiting_.empty() && running_ <= max_running_) {
     const Slot slot = waiting_.front();
     waiting_.pop_front();
     schedule_->started(slot.service);
@@ -197,35 +156,40 @@ asio::awaitable<void> PollingAgent::work() {
     members_[slot.service].began.reset();
     leave(slot.service);
     if (cut) {
-      skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kStopping});
+      skip_stopping(slot);
+      clear_away(slot.service);
       break;
     }
+    clear_away(slot.service);
   }
   --running_;
 }
 
 asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   Member& member = members_[slot.service];
-  const auto& spec = spec_of(slot.service);
+  const Terms terms = member.terms;  // a reload may change them meanwhile
+  const auto& spec = terms.spec();
   const auto lateness = std::chrono::duration_cast<common::Micros>(*member.began - slot.due);
   const auto stood_still_before = stood_still(*member.began);
-  auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
+  auto seen = co_await prober_.probe(terms.check, member.history.keep(spec.evidence));
   const auto ended = now();
   const auto stood = stood_still(ended) - stood_still_before;
   member.took = std::chrono::duration_cast<common::Micros>(ended - *member.began - stood);
   excuse(seen, stood);
   leave_alone(slot.service, seen, ended);
   const Verdict verdict = common::verdict_of(seen.outcome);
-  const bool again = followed(spec.recheck, 0, verdict) && member.history.is_news() && !stopping_ &&
+  const bool again = followed(spec.recheck, 0, verdict) && member.history.is_news() && !stopping_ && !member.gone &&
                      seen.retry_after.value_or(std::chrono::seconds{0}) <= spec.recheck.every;
-  count(member.history.last(), verdict);
-  say(member, member.history.slot(verdict, again), seen.reason);
+  if (!member.gone) {
+    count(member.history.last(), verdict);
+    say(member, member.history.slot(verdict, again), seen.reason);
+  }
   log::debug("{}: {} after {:.1f} ms{}{}", member.label, common::name_of(seen.outcome),
              std::chrono::duration<double, std::milli>(seen.total).count(), seen.reason.empty() ? "" : ": ",
              seen.reason);
-  co_await store_.append(to_result(std::move(seen), member.definition, std::max(lateness, common::Micros{0})));
+  co_await store_.append(to_result(std::move(seen), terms.definition, std::max(lateness, common::Micros{0})));
   ++checks_;
-  if (again) plan_next({slot.service, 1}, ended);
+  if (again && !member.gone) plan_next({slot.service, 1}, ended);
 }
 
 /// How long this turn has been due; nothing where it is no more than usual.
@@ -251,7 +215,7 @@ void PollingAgent::excuse(probe::Observation& seen, common::SteadyTime::duration
 }
 
 void PollingAgent::leave_alone(std::size_t service, const probe::Observation& seen, common::SteadyTime ended) {
-  if (seen.retry_after) schedule_->leave_alone(service, ended + *seen.retry_after);
+  if (seen.retry_after && !members_[service].gone) schedule_->leave_alone(service, ended + *seen.retry_after);
 }
 
 void PollingAgent::skip(const MissedSlots& missed) {
@@ -262,8 +226,12 @@ void PollingAgent::skip(const MissedSlots& missed) {
   const auto wall_of = [&](common::SteadyTime moment) {
     return wall - std::chrono::duration_cast<common::Micros>(boot - moment);
   };
-  store_.append(storage::Skipped{members_[missed.service].definition, wall_of(missed.first), wall_of(missed.last),
+  store_.append(storage::Skipped{members_[missed.service].terms.definition, wall_of(missed.first), wall_of(missed.last),
                                  missed.count, missed.reason});
+}
+
+void PollingAgent::skip_stopping(const Slot& slot) {
+  skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kStopping});
 }
 
 void PollingAgent::count(std::optional<Verdict> before, Verdict after) {

@@ -6,6 +6,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -21,11 +22,21 @@
 
 namespace monitor::agent {
 
-/// A service as the agent knows it.
+/// How a service is checked, and under what its results are stored: a check keeps those it began with.
+struct Terms {
+  std::shared_ptr<const probe::Check> check;
+  std::shared_ptr<const probe::Spec> said;  ///< null: every default
+  storage::DefinitionId definition = 0;
+  const probe::Spec& spec() const;
+};
+
+/// A service as the agent knows it. It has one place among them from its first check to its last.
 struct Member {
   std::string label;
-  std::shared_ptr<const probe::Check> check;
-  storage::DefinitionId definition = 0;
+  Terms terms;
+  std::chrono::seconds interval{};
+  std::uint32_t host = 0;  ///< its number, where there are limits
+  bool gone = false;       ///< the configuration has it no more
   History history{};
   std::uint64_t recheck = 0;                  ///< the task of the re-check that runs; 0: none
   bool recheck_ends = false;                  ///< and was asked to make room
@@ -46,6 +57,7 @@ class PollingAgent final : public Agent {
   common::SteadyTime step() override;
   boost::asio::awaitable<void> run() override;
   void stop() override;
+  boost::asio::awaitable<void> apply(Change& change, std::size_t max_running) override;
   void cut() override { workers_.cancel(); }
   void close_books() override;
   Health health() const override;
@@ -56,8 +68,26 @@ class PollingAgent final : public Agent {
   bool has_stood_still(common::SteadyTime now) const { return now - expected_ > kStall; }
   /// On the clock that goes on while the machine sleeps, so that a sleep is a stall like any other.
   common::SteadyTime now() const { return clock_.boot(); }
-  boost::asio::awaitable<Schedule> prepare();
-  void make_polite();
+  /// Services that are about to be polled on new terms.
+  struct Ready {
+    std::vector<Terms> terms;
+    std::vector<std::string> keys;
+    std::unordered_map<std::string, common::WallTime> last_runs;
+    std::unordered_map<std::string, common::Verdict> verdicts;
+  };
+  using Positions = std::vector<std::uint32_t>;
+  boost::asio::awaitable<Ready> make_ready(const std::vector<probe::Service>& services, const Positions& wanted,
+                                           bool with_past);
+  std::vector<Schedule::Placed> add(const Positions& positions, Ready& ready, common::Micros grid);
+  std::size_t new_place();
+  void take_over(Change& change, Ready& ready);
+  void let_go(std::size_t place);
+  void drop_slots_of_gone();
+  static bool is_idle(const Member& member) { return !member.began && member.recheck == 0; }
+  void clear_away(std::size_t service);
+  void skip_stopping(const Slot& slot);
+  std::vector<std::optional<std::uint32_t>> number_hosts(Hosts hosts);
+  void make_polite(Hosts hosts);
   void say_what_runs() const;
   void account_for_missed(common::SteadyTime now);
   void say_stood_still(common::SteadyTime now, std::int64_t slots);
@@ -88,20 +118,20 @@ class PollingAgent final : public Agent {
   void excuse(probe::Observation& seen, common::SteadyTime::duration stood_still) const;
   void leave_alone(std::size_t service, const probe::Observation& seen, common::SteadyTime ended);
   void count(std::optional<common::Verdict> before, common::Verdict after);
-  const probe::Spec& spec_of(std::size_t service) const { return options_.services[service].spec(); }
 
   Options options_;
   std::size_t max_running_;
   probe::Prober& prober_;
   storage::Store& store_;
   const async::Clock& clock_;
-  async::Event wake_;
+  async::Event wake_, started_;
   async::TaskGroup workers_;
   std::optional<Schedule> schedule_;
   std::optional<Politeness> polite_;  ///< where there are limits
-  std::vector<std::uint32_t> hosts_;  ///< of each service, and
   std::vector<std::string> host_names_;
-  std::vector<Member> members_;
+  std::deque<Member> members_;      ///< by place, which never moves; those that are free among them
+  std::vector<std::size_t> free_;   ///< places
+  std::vector<std::size_t> place_;  ///< of each of options_.services
   std::deque<Slot> waiting_;
   std::vector<Slot> ready_;
   std::vector<MissedSlots> missed_;

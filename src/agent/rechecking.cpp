@@ -15,8 +15,9 @@ namespace asio = boost::asio;
 using common::Verdict;
 
 void PollingAgent::plan_next(const Recheck& next, common::SteadyTime ended) {
-  if (stopping_ || members_[next.service].held) return;
-  const auto due = ended + spec_of(next.service).recheck.every;
+  const Member& member = members_[next.service];
+  if (stopping_ || member.held || member.gone) return;
+  const auto due = ended + member.terms.spec().recheck.every;
   rechecks_.plan(next, due);
   if (due < expected_) wake_.notify();
 }
@@ -28,7 +29,7 @@ void PollingAgent::start_rechecks(common::SteadyTime now) {
     const bool room = running_ < max_running_ && waiting_.empty();
     if (!room || (polite_ && !polite_->admit_recheck(due.service, now))) {
       // Slots come first; there may be room later.
-      rechecks_.plan(due, now + std::max(std::chrono::seconds{1}, spec_of(due.service).recheck.every));
+      rechecks_.plan(due, now + std::max(std::chrono::seconds{1}, members_[due.service].terms.spec().recheck.every));
       continue;
     }
     ++running_;
@@ -51,17 +52,18 @@ asio::awaitable<void> PollingAgent::confirm(Recheck recheck) {
 
 asio::awaitable<void> PollingAgent::run_recheck(Recheck recheck) {
   Member& member = members_[recheck.service];
-  const auto& spec = spec_of(recheck.service);
+  const Terms terms = member.terms;  // a reload may change them meanwhile
+  const auto& spec = terms.spec();
   const auto stood_still_before = stood_still(now());
-  auto seen = co_await prober_.probe(member.check, member.history.keep(spec.evidence));
+  auto seen = co_await prober_.probe(terms.check, member.history.keep(spec.evidence));
   const auto ended = now();
   excuse(seen, stood_still(ended) - stood_still_before);
   leave_alone(recheck.service, seen, ended);
   const Verdict verdict = common::verdict_of(seen.outcome);
   const bool again = followed(spec.recheck, recheck.attempt, verdict) &&
                      seen.retry_after.value_or(std::chrono::seconds{0}) <= spec.recheck.every;
-  say(member, member.history.recheck(verdict, !again), seen.reason);
-  co_await store_.append(to_result(std::move(seen), member.definition, common::Micros{0}, recheck.attempt));
+  if (!member.gone) say(member, member.history.recheck(verdict, !again), seen.reason);
+  co_await store_.append(to_result(std::move(seen), terms.definition, common::Micros{0}, recheck.attempt));
   ++rechecked_;
   if (again) plan_next({recheck.service, static_cast<std::uint16_t>(recheck.attempt + 1)}, ended);
 }
@@ -74,7 +76,7 @@ void PollingAgent::recheck_ended(std::size_t service) {
   std::erase(rechecking_, service);
   if (const auto slot = std::exchange(member.held, std::nullopt)) {
     if (stopping_) {
-      skip({slot->service, slot->due, slot->due, 1, storage::SkipReason::kStopping});
+      skip_stopping(*slot);
     } else if (polite_) {
       hold(*slot);
     } else {
@@ -82,6 +84,7 @@ void PollingAgent::recheck_ended(std::size_t service) {
     }
   }
   leave(service);
+  clear_away(service);
   if (!stopping_ && !waiting_.empty() && running_ < max_running_) start_worker();
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr common::Micros kWidestGrid = std::chrono::milliseconds{50};
 constexpr double kTogether = 6;
+constexpr SteadyTime kNever = SteadyTime::min();
 
 /// A fraction of `span` that `hash` picks, on the grid.
 common::Micros spread(std::uint64_t hash, seconds span, common::Micros grid) {
@@ -46,12 +47,46 @@ Phase first_slots(SteadyTime start, std::uint64_t key_hash, seconds interval, co
   return {first, then, interval};
 }
 
+Phase changed_slots(SteadyTime now, std::uint64_t key_hash, seconds interval, common::Micros grid, const Phase& before,
+                    std::optional<SteadyTime> last) {
+  const bool in_time = last && *last + interval > now;
+  SteadyTime first =
+      in_time ? *last + interval : now + spread(key_hash, std::min(interval, kFirstCheckWithin), common::Micros{1});
+  first = std::min(first, before.first);
+  // Where services of short intervals now have longer ones, their first slots come close together, and only those.
+  SteadyTime then = now + spread(key_hash / 2, interval, grid);
+  while (then < first + interval / 2) then += interval;
+  return {first, then, interval};
+}
+
 Schedule::Schedule(const std::vector<Phase>& phases) : state_(phases.size(), State::kIdle) {
   heap_.reserve(phases.size());
-  for (std::size_t i = 0; i < phases.size(); ++i) {
-    const auto& phase = phases[i];
-    heap_.push_back(
-        {phase.first, phase.then, static_cast<std::uint32_t>(phase.interval.count()), static_cast<std::uint32_t>(i)});
+  for (std::size_t i = 0; i < phases.size(); ++i) add({i, phases[i]});
+  std::make_heap(heap_.begin(), heap_.end(), later);
+}
+
+void Schedule::add(const Placed& placed) {
+  const auto& phase = placed.phase;
+  heap_.push_back({phase.first, phase.then, placed.last.value_or(kNever),
+                   static_cast<std::uint32_t>(phase.interval.count()), static_cast<std::uint32_t>(placed.service)});
+}
+
+std::vector<Schedule::Placed> Schedule::take_out(const std::vector<bool>& marked) {
+  std::vector<Placed> out;
+  const auto end =
+      std::partition(heap_.begin(), heap_.end(), [&](const Entry& entry) { return !marked[entry.service]; });
+  for (auto entry = end; entry != heap_.end(); ++entry) {
+    const Phase phase{entry->due, entry->then, seconds{entry->interval_seconds}};
+    out.push_back({entry->service, phase, entry->last == kNever ? std::nullopt : std::optional(entry->last)});
+  }
+  heap_.erase(end, heap_.end());
+  return out;
+}
+
+void Schedule::put(const std::vector<Placed>& services) {
+  for (const auto& placed : services) {
+    if (placed.service >= state_.size()) state_.resize(placed.service + 1, State::kIdle);
+    add(placed);
   }
   std::make_heap(heap_.begin(), heap_.end(), later);
 }
@@ -71,6 +106,7 @@ MissedSlots Schedule::advance(Entry& entry, SteadyTime now) {
     passed.count += more;
     next += more * interval;
   }
+  entry.last = passed.last;
   entry.due = next;
   entry.then = next + interval;
   return passed;

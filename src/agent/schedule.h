@@ -33,6 +33,12 @@ common::Micros grid_for(double rate);
 Phase first_slots(common::SteadyTime start, std::uint64_t key_hash, std::chrono::seconds interval, common::Micros grid,
                   std::optional<common::Micros> last_run);
 
+/// Where a service goes on whose interval has changed: on a phase of its own again, spread as a start spreads it. Its
+/// next slot is not later than it was (`before`), and comes an interval after its `last` one; where that has passed
+/// already, within min(interval, 30 s). No two are closer than half an interval.
+Phase changed_slots(common::SteadyTime now, std::uint64_t key_hash, std::chrono::seconds interval, common::Micros grid,
+                    const Phase& before, std::optional<common::SteadyTime> last);
+
 /// A slot that is to be run.
 struct Slot {
   std::size_t service;
@@ -69,15 +75,27 @@ class Schedule {
   void started(std::size_t service) { state_[service] = State::kRunning; }
   /// It ended, or was given up.
   void finished(std::size_t service) { state_[service] = State::kIdle; }
+  struct Placed {
+    std::size_t service;
+    Phase phase;                               ///< from its next slot on
+    std::optional<common::SteadyTime> last{};  ///< its last slot
+  };
+  /// Takes out the services marked (by their index), and gives where each stood. What one is doing stays known.
+  std::vector<Placed> take_out(const std::vector<bool>& marked);
+  /// Puts services in that are new or were taken out. To follow every take_out().
+  void put(const std::vector<Placed>& services);
   /// The service's server asked to be left alone until then: its next slot, and no other, is missed if it is due
   /// before.
   void leave_alone(std::size_t service, common::SteadyTime until) { left_alone_[service] = until; }
+  /// It is over with that: the service is gone.
+  void forget(std::size_t service) { left_alone_.erase(service); }
 
  private:
   enum class State : std::uint8_t { kIdle, kHeld, kWaiting, kRunning };
   struct Entry {
     common::SteadyTime due;
     common::SteadyTime then;
+    common::SteadyTime last;
     std::uint32_t interval_seconds;
     std::uint32_t service;
   };
@@ -85,6 +103,7 @@ class Schedule {
   static storage::SkipReason reason_of(State state);
   MissedSlots advance(Entry& entry, common::SteadyTime now);
   bool is_left_alone(std::size_t service, common::SteadyTime due);
+  void add(const Placed& placed);
 
   std::vector<Entry> heap_;  // the earliest due on top
   std::vector<State> state_;

@@ -109,18 +109,18 @@ void PollingAgent::say_calm(common::SteadyTime now) {
   }
 }
 
-/// What each service keeps busy.
+/// What each service keeps busy, in the order of the configuration.
 std::vector<Load> PollingAgent::loads(common::SteadyTime now) const {
   std::vector<Load> loads;
-  loads.reserve(members_.size());
-  for (std::size_t i = 0; i < members_.size(); ++i) {
-    const auto& member = members_[i];
+  loads.reserve(place_.size());
+  for (const auto place : place_) {
+    const auto& member = members_[place];
     auto takes = member.took;
     if (member.began) {
       const auto so_far = std::chrono::duration_cast<common::Micros>(now - *member.began);
       takes = std::max(takes.value_or(so_far), so_far);
     }
-    loads.push_back({options_.services[i].interval, takes});
+    loads.push_back({member.interval, takes});
   }
   return loads;
 }
@@ -149,13 +149,14 @@ void PollingAgent::say_exhausted(common::SteadyTime now) {
 /// the first checks of services with long intervals: they crowd once.
 void PollingAgent::say_limited(const MissedSlots& missed, common::SteadyTime now) {
   if (now < settled_at_ || std::exchange(limited_at_, now)) return;
-  const auto host = hosts_[missed.service];
+  const auto host = members_[missed.service].host;
   std::vector<std::vector<Load>> by_host(host_names_.size());
   const auto all = loads(now);
-  for (std::size_t i = 0; i < all.size(); ++i) by_host[hosts_[i]].push_back(all[i]);
+  for (std::size_t i = 0; i < all.size(); ++i) by_host[members_[place_[i]].host].push_back(all[i]);
   double rate = 0;
   std::size_t at_once = 0;
   for (const auto& asked : by_host) {
+    if (asked.empty()) continue;  // of services that are gone
     const auto shortest = std::ranges::min(asked, {}, &Load::interval).interval;
     rate = std::max(rate, rate_needed(asked, patience_of(shortest)));
     at_once = std::max(at_once, checks_needed(asked));

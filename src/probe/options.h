@@ -122,6 +122,7 @@ struct Spec {
   Recheck recheck;
   std::string shown;                   ///< all of it as one line of JSON, as typed but without secrets: what is stored
   std::vector<common::Secret> values;  ///< what each `${NAME}` in a text of it became: no sentence may show one
+  bool operator==(const Spec&) const = default;
 };
 
 /// One monitored endpoint.

@@ -18,6 +18,7 @@
 
 #include "agent/agent.h"
 #include "async/event.h"
+#include "common/error.h"
 #include "common/log.h"
 #include "support/io.h"
 #include "support/manual_clock.h"
@@ -32,6 +33,7 @@ class HeldProber final : public probe::Prober {
 
   std::shared_ptr<const probe::Check> prepare(const probe::Service& service) override {
     // The agent only hands a check from prepare() to probe(); what stands behind the pointer is nobody else's business.
+    if (service.url == refused) throw common::UsageError("no such thing");
     auto url = std::make_shared<std::string>(service.url);
     return {url, reinterpret_cast<const probe::Check*>(url.get())};
   }
@@ -60,6 +62,7 @@ class HeldProber final : public probe::Prober {
   }
 
   bool hold = false;
+  std::string refused;                        ///< not made ready
   std::string held_url;                       ///< empty: each
   std::map<std::string, common::Outcome> of;  ///< what differs from `outcome`
   std::deque<common::Outcome> next;           ///< these come before either
