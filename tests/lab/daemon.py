@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import socket
+import threading
 import time
 
 from harness.processes import Process, Trouble, wait_until
@@ -20,9 +21,10 @@ class Config:
     keys: dict = dataclasses.field(default_factory=dict)  # other keys of the file, as YAML's flow style has them
     service_keys: str = ""  # of every service, as `timeout: 2`
     first: int = 0  # the first service's number
+    place: object = None  # a folder for the local database other than the monitor's
 
     def write(self, folder):
-        lines = [f"local_database_path: {folder}/local.sqlite3", "interval_limits: {min: 1, max: 86400}"]
+        lines = [f"local_database_path: {self.place or folder}/local.sqlite3", "interval_limits: {min: 1, max: 86400}"]
         if self.uri:
             lines.append(f"external_database_uri: \"{self.uri}\"")
         lines += [f"{key}: {value}" for key, value in self.keys.items()]
@@ -54,7 +56,7 @@ class Daemon:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o700)
-        self.database = self.folder / "local.sqlite3"
+        self.database = pathlib.Path(config.place or self.folder) / "local.sqlite3"
         self.log = self.folder / "log"
         self.config = config
         self.path = config.write(self.folder)
@@ -63,15 +65,16 @@ class Daemon:
         """What it said of itself last, as `systemctl status` would show it."""
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notices.bind(str(self.folder / "notify"))
-        self._ready = False
+        self._ready = threading.Event()
+        # Read at once, as systemd does: the kernel keeps few, and whoever sends more waits.
+        threading.Thread(target=self._listen, daemon=True).start()
 
     def command(self, *words):
         return [self.binary, *words, "--config-path", self.path]
 
     def start(self, wrap=(), environment=None, verbosity="-vvvv"):
         """`wrap`: the words of a command that runs it, as strace or prlimit."""
-        self._drain()
-        self._ready = False
+        self._ready.clear()
         self.began = time.monotonic()
         self.process = Process(
             [*wrap, *self.command("start", verbosity, "--yes", "-ns")], self.log, death=signal.SIGKILL,
@@ -80,23 +83,16 @@ class Daemon:
 
     def ready(self, seconds=30):
         """How many seconds it took until the workers ran."""
-        self.wait_ready(self.began + seconds)
-        if not self._ready:
+        if not self.wait_ready(self.began + seconds):
             raise Trouble(f"the monitor was not ready within {seconds} s: {self.said()}")
         return self.ready_after
 
     def wait_ready(self, until):
         """Whether it is ready before the moment `until` of the monotonic clock."""
-        while not self._ready and self.process.running():
-            left = until - time.monotonic()
-            if left <= 0:
+        while not self._ready.wait(max(0, min(0.2, until - time.monotonic()))):
+            if time.monotonic() >= until or not self.process.running():
                 break
-            self._notices.settimeout(min(left, 0.2))
-            try:
-                self._take(self._notices.recv(65536))
-            except TimeoutError:
-                continue
-        return self._ready
+        return self._ready.is_set()
 
     def run(self, *words, seconds=60, environment=None):
         """A command of its command line to its end: exit status, and what it wrote to both outputs."""
@@ -139,22 +135,11 @@ class Daemon:
             return None
         return wait_until(found, seconds, lambda: f"the log does not say {text!r} within {seconds} s: {self.said()}") - 1
 
-    def latest_status(self):
-        self._drain()
-        return self.status
-
-    def _drain(self):
-        self._notices.settimeout(0)
-        try:
-            while True:
-                self._take(self._notices.recv(65536))
-        except BlockingIOError:
-            pass
-
-    def _take(self, notice):
-        for line in notice.decode(errors="replace").splitlines():
-            if line == "READY=1":
-                self._ready = True
-                self.ready_after = time.monotonic() - self.began
-            elif line.startswith("STATUS="):
-                self.status = line.removeprefix("STATUS=")
+    def _listen(self):
+        while True:
+            for line in self._notices.recv(65536).decode(errors="replace").splitlines():
+                if line == "READY=1":
+                    self.ready_after = time.monotonic() - self.began
+                    self._ready.set()
+                elif line.startswith("STATUS="):
+                    self.status = line.removeprefix("STATUS=")

@@ -21,7 +21,8 @@ def now_us():
 class World:
     """`keys`: of the configuration. Without a cluster nothing is exported."""
 
-    def __init__(self, lab, room, services, cluster=None, database="", keys=None, interval=1, service_keys="", port=None):
+    def __init__(self, lab, room, services, cluster=None, database="", keys=None, interval=1, service_keys="", port=None,
+                 place=None):
         self.lab = lab
         self.room = room
         self.cluster = cluster
@@ -30,7 +31,7 @@ class World:
         if port:  # of a proxy before it
             uri = cluster.uri_of(database, port)
         self.target = Target(room)
-        config = Config(self.target, services, uri, interval, keys or {}, service_keys)
+        config = Config(self.target, services, uri, interval, keys or {}, service_keys, place=place)
         self.daemon = Daemon(lab.binary, room / "monitor", config)
         self.allowance = oracle.Allowance(interval=interval, window_us=round(1_500_000 * lab.slowness),
                                           slot_slack_us=round(60_000 * lab.slowness))
@@ -118,7 +119,7 @@ class World:
         return time.monotonic() - begin
 
     def _stuck(self, what):
-        raise Broken(f"{what} after the fault has ended: {self.daemon.latest_status()} | {self.daemon.said()}")
+        raise Broken(f"{what} after the fault has ended: {self.daemon.status} | {self.daemon.said()}")
 
     def judge(self, fail=True):
         """Once the monitor has stopped. Counts; Broken with what is not explained."""
