@@ -117,10 +117,11 @@ void Remote::Finish::operator()(pg_conn* connection) const {
   PQfinish(connection);
 }
 
-Remote::Remote(const std::string& uri) : secrets_(secrets_of(uri)) {
+Remote::Remote(const std::string& uri, std::string_view purpose) : purpose_(purpose), secrets_(secrets_of(uri)) {
+  const std::string application = "monitor " + purpose_;
   // Of a keyword that is there twice the last one counts, and the URI stands in place of dbname.
-  const std::array<const char*, kKeywords.size() + 1> values{"10", "monitor report", "1",    "10",   "5",
-                                                             "3",  uri.c_str(),      "UTF8", nullptr};
+  const std::array<const char*, kKeywords.size() + 1> values{"10", application.c_str(), "1",    "10",   "5",
+                                                             "3",  uri.c_str(),         "UTF8", nullptr};
   std::array<const char*, kKeywords.size() + 1> keywords{};
   std::ranges::copy(kKeywords, keywords.begin());
   connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
@@ -186,9 +187,9 @@ void Remote::fail(const pg_result* answer) const {
         fmt::format("PostgreSQL did not answer within {} minutes; choose a shorter --last", kStatement.count()));
   }
   if (code == "42501") {
-    throw common::Error(fmt::format("PostgreSQL refuses the report: {}; grant SELECT to this user", sentence));
+    throw common::Error(fmt::format("PostgreSQL refuses the {}: {}; grant SELECT to this user", purpose_, sentence));
   }
-  throw common::Error(fmt::format("PostgreSQL refuses the report: {} ({})", sentence, code));
+  throw common::Error(fmt::format("PostgreSQL refuses the {}: {} ({})", purpose_, sentence, code));
 }
 
 std::string Remote::cleaned(std::string_view text) const {

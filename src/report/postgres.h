@@ -43,8 +43,8 @@ class RemoteRow {
 
 class Remote {
  public:
-  /// Connects and begins. Throws common::Error, which holds no secret of `uri`.
-  explicit Remote(const std::string& uri);
+  /// Connects and begins. Throws common::Error, which holds no secret of `uri`. Sentences name `purpose`.
+  explicit Remote(const std::string& uri, std::string_view purpose = "report");
   ~Remote();
   Remote(const Remote&) = delete;
   Remote& operator=(const Remote&) = delete;
@@ -62,6 +62,7 @@ class Remote {
   [[noreturn]] void fail(const pg_result* answer) const;
   std::string cleaned(std::string_view text) const;
 
+  std::string purpose_;
   std::vector<std::string> secrets_;
   std::unique_ptr<pg_conn, Finish> connection_;
 };

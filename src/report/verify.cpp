@@ -1,0 +1,200 @@
+#include "report/verify.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+#include "report/verify_remote.h"
+#include "storage/reader.h"
+
+namespace monitor::report {
+namespace {
+
+using storage::Seq;
+
+/// Of the quarantine, with their reasons.
+constexpr std::size_t kListedQuarantined = 20;
+/// Stretches in which results are looked at one by one, because their sums differ or not all of them are in both.
+constexpr std::size_t kMostStretches = 500;
+
+LedgerHere here_of(const storage::Ledger& ledger, const storage::LedgerEpoch& epoch, storage::Reader& reader) {
+  LedgerHere here;
+  here.current = &epoch == &ledger.epochs.back();
+  here.numbers = {epoch.first.results, epoch.last.results};
+  here.results = SeqSet(epoch.results);
+  here.exported = ledger.exported.results;
+  std::vector<SeqRange> quarantined;
+  for (const Seq seq : ledger.quarantined) {
+    if (seq >= epoch.first.results && seq <= epoch.last.results) quarantined.push_back({seq, seq});
+  }
+  here.quarantined = SeqSet(std::move(quarantined));
+  for (const auto& gap : ledger.gaps) {
+    if (gap.id < epoch.first.gaps || gap.id > epoch.last.gaps) continue;
+    here.gaps.push_back({.id = gap.id,
+                         .reason = std::string(name_of(gap.reason)),
+                         .from = gap.from,
+                         .to = gap.to,
+                         .numbers = {gap.first_seq, gap.last_seq},
+                         .count = gap.count});
+  }
+  for (const auto& row : reader.quarantined(epoch.first.results - 1, kListedQuarantined)) {
+    if (row.seq <= epoch.last.results) here.refused.push_back(row);
+  }
+  if (const auto last = here.results.last()) here.newest = reader.requested_at(*last);
+  return here;
+}
+
+SeqRange numbers_of(const storage::RowSum& sum) {
+  const auto first = sum.bucket * storage::kNumbersPerSum;
+  return {first, first + storage::kNumbersPerSum - 1};
+}
+
+/// Of results that are in both databases: those that are not alike. Where the sums over a stretch of numbers are the
+/// same, so are the results; the rest is looked at one by one.
+class Differences {
+ public:
+  Differences(RemoteLedgers& remote, const std::filesystem::path& database, const LedgerThere& there,
+              const SeqSet& both)
+      : remote_(remote), database_(database), there_(there), both_(both) {}
+
+  /// `sums`: those of the local database.
+  SeqSet found(const std::vector<storage::RowSum>& sums) {
+    if (both_.empty()) return {};
+    const auto theirs = remote_.row_sums(there_, {*both_.first(), *both_.last()});
+    for (const auto& sum : sums) {
+      const auto other = std::ranges::lower_bound(theirs, sum.bucket, {}, &storage::RowSum::bucket);
+      if (other == theirs.end() || *other != sum) look_at(numbers_of(sum));
+    }
+    return SeqSet(std::move(found_));
+  }
+
+ private:
+  void look_at(SeqRange numbers) {
+    const auto stretch = both_ & SeqSet{numbers};
+    if (stretch.empty() || stretches_++ >= kMostStretches) return;
+    const SeqRange ends{*stretch.first(), *stretch.last()};
+    std::multimap<Seq, std::int64_t> theirs;
+    for (const auto& [seq, value] : remote_.row_values(there_, ends)) theirs.emplace(seq, value);
+    for (const auto& [seq, value] : storage::Reader(database_).row_values(ends.first, ends.last)) {
+      const auto [from, to] = theirs.equal_range(seq);
+      const bool same = std::any_of(from, to, [mine = value](const auto& row) { return row.second == mine; });
+      if (from != to && !same) found_.push_back({seq, seq});
+    }
+  }
+
+  RemoteLedgers& remote_;
+  const std::filesystem::path& database_;
+  const LedgerThere& there_;
+  const SeqSet& both_;
+  std::vector<SeqRange> found_;
+  std::size_t stretches_ = 0;
+};
+
+class Verifier {
+ public:
+  Verifier(const std::filesystem::path& database, const std::string& uri, const VerifyOptions& options)
+      : database_(database), uri_(uri), options_(options) {
+    result_.at = options.now;
+    if (options.last) result_.since = std::chrono::floor<std::chrono::days>(options.now - *options.last);
+  }
+
+  // PostgreSQL first: see compare(). Only which ids this file has is read before; that a new one begins meanwhile is
+  // seen as results that wait.
+  Verification run() {
+    const auto own = read_local_ids();
+    require_results(uri_);
+    RemoteLedgers remote(uri_, options_, result_.since);
+    choose(own, remote.agents());
+    for (const auto& id : wanted_) {
+      if (!remote.agents().contains(id)) continue;
+      auto& ledgers = read_[id];
+      ledgers.there = remote.read(id);
+      const Seq behind = ledgers.there->head.results + 1;
+      if (options_.last) ledgers.from = remote.first_since() == 0 ? behind : remote.first_since();
+    }
+    add_local(remote);
+    for (auto& [id, ledgers] : read_) {
+      if (ledgers.there && ledgers.here) ledgers.there->later = results_head(uri_, id);
+    }
+    for (const auto& id : wanted_) {
+      auto& ledgers = read_[id];
+      ledgers.agent_id = id;
+      result_.agents.push_back(compare(std::move(ledgers)));
+    }
+    return std::move(result_);
+  }
+
+ private:
+  std::vector<std::string> read_local_ids() const {
+    storage::Reader reader(database_);
+    return reader.agent_ids();
+  }
+
+  void choose(const std::vector<std::string>& own, const std::map<std::string, LedgerThere>& known) {
+    const auto mine = [&](const std::string& id) { return std::ranges::find(own, id) != own.end(); };
+    if (options_.agent) {
+      if (!mine(*options_.agent) && !known.contains(*options_.agent)) {
+        throw common::UsageError(
+            fmt::format("there is no agent {}: neither this local database nor PostgreSQL knows it", *options_.agent));
+      }
+      wanted_ = {*options_.agent};
+      return;
+    }
+    wanted_ = own;
+    for (const auto& [id, agent] : known) {
+      if (mine(id)) continue;
+      if (options_.all_agents) wanted_.push_back(id);
+      if (!options_.all_agents) ++result_.other_agents;
+    }
+  }
+
+  void add_local(RemoteLedgers& remote) {
+    auto sums = read_local();
+    for (auto& [id, ledgers] : read_) {
+      if (!ledgers.here || !ledgers.there) continue;
+      const auto both = both_of(ledgers);
+      ledgers.different = Differences(remote, database_, *ledgers.there, both).found(sums[id]);
+    }
+  }
+
+  static SeqSet both_of(const Ledgers& ledgers) {
+    return ledgers.here->results & ledgers.there->results & above(ledgers.from - 1);
+  }
+
+  /// While a reader lives, the daemon's log grows: PostgreSQL is asked before and after.
+  std::map<std::string, std::vector<storage::RowSum>> read_local() {
+    storage::Reader reader(database_);
+    const auto ledger = reader.ledger();
+    const auto since = result_.since ? reader.first_since(*result_.since) : std::nullopt;
+    std::map<std::string, std::vector<storage::RowSum>> sums;
+    for (const auto& epoch : ledger.epochs) {
+      if (std::ranges::find(wanted_, epoch.agent_id) == wanted_.end()) continue;
+      auto& ledgers = read_[epoch.agent_id];
+      ledgers.here = here_of(ledger, epoch, reader);
+      if (since && ledgers.from > 0) ledgers.from = std::min(ledgers.from, *since);
+      if (!ledgers.there) continue;
+      const auto both = both_of(ledgers);
+      if (!both.empty()) sums[epoch.agent_id] = reader.row_sums(*both.first(), *both.last());
+    }
+    return sums;
+  }
+
+  const std::filesystem::path& database_;
+  const std::string& uri_;
+  const VerifyOptions& options_;
+  Verification result_;
+  std::vector<std::string> wanted_;
+  std::map<std::string, Ledgers> read_;
+};
+
+}  // namespace
+
+Verification verify(const std::filesystem::path& database, const std::string& uri, const VerifyOptions& options) {
+  return Verifier(database, uri, options).run();
+}
+
+}  // namespace monitor::report
