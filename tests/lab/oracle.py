@@ -62,8 +62,10 @@ def judge(requests, local, remote, lives, witnessed=None, allowance=None):
     there = _witnessed(there, local, remote, witnessed or {}, verdict)
     unmatched = _match(requests, there, verdict)
     skipped = {**remote.skipped, **local.skipped}.values()
+    dropped = [gap for gap in {**remote.gaps, **local.gaps}.values() if gap.reason in _LOST and gap.first_seq == 0]
+    unmatched = _dropped(unmatched, dropped, verdict)
     _unanswered(unmatched, skipped, lives, allowance, verdict)
-    _slots(there, skipped, lives, allowance, verdict)
+    _slots(there, skipped, dropped, lives, allowance, verdict)
     verdict.counts.update(requests=len(requests), results=len(union), in_postgresql=len(remote.rows),
                           local=len(local.rows), quarantined=len(local.quarantined),
                           gaps=len({**remote.gaps, **local.gaps}), destroyed_by_the_lab=len(allowance.destroyed),
@@ -165,6 +167,22 @@ def _match_unanswered(open_requests, rows):
             del open_requests[(request.service, request.number)]
 
 
+def _dropped(requests, gaps, verdict):
+    """Requests whose results never got a number, as many as gaps tell of; gives the others."""
+    left = sorted(requests, key=lambda request: request.at)
+    told = found = 0
+    for gap in gaps:
+        told += gap.count
+        mine = [request for request in left if gap.first - _CLOCK_SLACK <= request.at <= gap.last + _CLOCK_SLACK]
+        found += min(len(mine), gap.count)
+        mine = set(mine[:gap.count])
+        left = [request for request in left if request not in mine]
+    verdict.counts["dropped_and_told"] = told
+    if told > found + sum(gap.count for gap in gaps if gap.first == gap.last):
+        verdict.counts["told_without_request"] = told - found
+    return left
+
+
 def _unanswered(requests, skipped, lives, allowance, verdict):
     """A request without a result is explained by a kill soon after it, or by a slot that a stop cut."""
     kills = sorted(life.ended for life in lives if life.killed)
@@ -186,7 +204,7 @@ def _unanswered(requests, skipped, lives, allowance, verdict):
         verdict.wrong(f"{len(left)} requests have no result, and no kill explains it", left)
 
 
-def _slots(union, skipped, lives, allowance, verdict):
+def _slots(union, skipped, dropped, lives, allowance, verdict):
     """Within one life every slot of a service, from its first to its last, is a result or was skipped."""
     interval = allowance.interval * 1_000_000
     moments = collections.defaultdict(list)
@@ -207,6 +225,8 @@ def _slots(union, skipped, lives, allowance, verdict):
             if bisect.bisect_right(starts, before) != bisect.bisect_right(starts, after):
                 continue
             apart = after - before
+            if any(gap.first - _CLOCK_SLACK <= after and before <= gap.last + _CLOCK_SLACK for gap in dropped):
+                continue
             if apart > interval + allowance.slot_slack_us:
                 holes.append((service, before, apart))
             elif apart < interval - allowance.slot_slack_us:

@@ -83,36 +83,32 @@ class Proxy:
                 await asyncio.sleep(self.delay)
             while self.hold or (self.half_close and answers):
                 await asyncio.sleep(0.02)
-            data = self._cut_short(data, answers)
+            data, last = self._cut_short(data, answers)
             for begin in range(0, len(data), step := max(1, self.rate // 20) if self.rate else _CHUNK):
                 writer.write(data[begin:begin + step])
                 await writer.drain()
                 if self.rate:
                     await asyncio.sleep(0.05)
-            if self._cut_now:
-                self._cut_now = False
+            if last:
                 _reset(writer)
                 _reset(back)
                 return
         if writer.can_write_eof():
             writer.write_eof()
 
-    _cut_now = False
-
     def _cut_short(self, data, answers):
-        """What of `data` still passes, where the connection is to end in its midst."""
+        """What of `data` still passes, and whether that is the last that does."""
         if answers and self.cut_after_commit and _COMMITTED in data:
             self.cut_after_commit -= 1
             return self._cut_at(data, data.index(_COMMITTED) - 5)
         if not answers and self.cut_in_copy and data[:1] == _COPY_DATA:
             self.cut_in_copy -= 1
             return self._cut_at(data, len(data) // 2)
-        return data
+        return data, False
 
     def _cut_at(self, data, place):
         self.cuts += 1
-        self._cut_now = True
-        return data[:max(0, place)]
+        return data[:max(0, place)], True
 
 
 def _reset(writer):

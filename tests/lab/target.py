@@ -24,14 +24,22 @@ class Target:
             [sys.executable, "-B", str(pathlib.Path(__file__).with_name("target_server.py"))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._port = self._read()["port"]
+        self.host = ""
+        """A name in place of the addresses; SERVICE in it is the service's number."""
 
     def url(self, service):
-        """A pair of address and port takes about 470 new connections a second, so there are many addresses."""
-        return f"http://127.30.{service // 250 % 250}.{1 + service % 250}:{self._port}/s/{service}"
+        return f"http://{self.host or address_of(service)}:{self._port}/s/{service}".replace("SERVICE", str(service))
 
     def behave(self, how, services=None, **more):
-        """`how`: answer, slow (seconds=…), hang or reset; for these services, or for all."""
+        """`how`: answer, wordy (7 KiB of headers), slow (seconds=…), hang or reset; for these services, or for all."""
         return self._tell({"do": "behave", "how": how, "services": services, **more})
+
+    def shut(self):
+        """A black hole: what is sent to it vanishes."""
+        self._tell({"do": "shut"})
+
+    def open(self):
+        self._tell({"do": "open"})
 
     def count(self):
         return self._tell({"do": "count"})["requests"]
@@ -56,6 +64,11 @@ class Target:
         if not line:
             raise Trouble("the target has ended by itself")
         return json.loads(line)
+
+
+def address_of(service):
+    """A pair of address and port takes about 470 new connections a second, so there are many addresses."""
+    return f"127.30.{service // 250 % 250}.{1 + service % 250}"
 
 
 def number_in(status, length):

@@ -17,9 +17,15 @@ STATUSES = [status for status in range(200, 300) if status not in (204, 205)]
 BODY = b"x" * LENGTHS
 
 
-def answer_to(number):
+# A header of the answers that are to take much room as evidence.
+_FILLER = b"X-Parity: %s\r\nX-Filler: " + b"filler " * 1000 + b"\r\n"
+
+
+def answer_to(number, wordy=False):
+    """`wordy`: with a header that says odd or even, and much more."""
     status, length = STATUSES[number % len(STATUSES)], number % LENGTHS
-    return b"HTTP/1.1 %d OK\r\nContent-Length: %d\r\n\r\n%b" % (status, length, BODY[:length])
+    more = _FILLER % (b"odd" if number % 2 else b"even") if wordy else b""
+    return b"HTTP/1.1 %d OK\r\n%bContent-Length: %d\r\n\r\n%b" % (status, more, length, BODY[:length])
 
 
 class Book:
@@ -61,8 +67,8 @@ class Connection(asyncio.Protocol):
         service = int(head.split(b" ", 2)[1].rpartition(b"/")[2])
         number = self._book.enter(service)
         behaviour = self._book.behaviour(service)
-        if behaviour["how"] == "answer":
-            self._answer(number)
+        if behaviour["how"] in ("answer", "wordy"):
+            self._answer(number, behaviour["how"] == "wordy")
         elif behaviour["how"] == "slow":
             asyncio.get_running_loop().call_later(behaviour["seconds"], self._answer, number)
         elif behaviour["how"] == "reset":
@@ -71,14 +77,49 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         # "hang": nothing is ever answered
 
-    def _answer(self, number):
+    def _answer(self, number, wordy=False):
         if not self._transport.is_closing():
             self._book.answered += 1
-            self._transport.write(answer_to(number))
+            self._transport.write(answer_to(number, wordy))
 
 
-def obey(book, order):
-    if order["do"] == "requests":
+class Door:
+    """The listening socket, or in its place one whose queue is full, so that packets to it are dropped."""
+
+    def __init__(self, book):
+        self._book = book
+        self._server = None
+        self._wall = []
+        self.port = 0
+
+    async def open(self):
+        for own in self._wall:
+            own.close()
+        self._wall = []
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self._book), "0.0.0.0", self.port, backlog=16384, reuse_address=True)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def shut(self):
+        self._server.close()
+        own = socket.socket()
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.bind(("0.0.0.0", self.port))
+        own.listen(0)
+        self._wall = [own]
+        for _ in range(4):  # one is taken up by the queue; the others wait for ever
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", self.port))
+            self._wall.append(client)
+
+
+async def obey(book, door, order):
+    if order["do"] == "shut":
+        door.shut()
+    elif order["do"] == "open":
+        await door.open()
+    elif order["do"] == "requests":
         with open(order["file"], "wb") as file:
             book.entries.tofile(file)
     elif order["do"] == "behave":
@@ -92,14 +133,14 @@ def obey(book, order):
 
 async def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    loop = asyncio.get_running_loop()
     book = Book()
-    server = await loop.create_server(lambda: Connection(book), "0.0.0.0", 0, backlog=16384)
+    door = Door(book)
+    await door.open()
     orders = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
-    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    print(json.dumps({"port": door.port}), flush=True)
     while line := await orders.readline():
-        print(json.dumps(obey(book, json.loads(line))), flush=True)
+        print(json.dumps(await obey(book, door, json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,19 +19,20 @@ def now_us():
 
 
 class World:
-    """`keys`: of the configuration. Without a cluster nothing is exported."""
+    """`keys`: of the configuration. Without a cluster nothing is exported. With a `target` that others share, its
+    services are those from `first` on."""
 
-    def __init__(self, lab, room, services, cluster=None, database="", keys=None, interval=1, service_keys="", port=None,
-                 place=None):
+    def __init__(self, lab, room, services, cluster=None, database="", keys=None, interval=1, service_keys="", target=None,
+                 first=0, place=None, host=""):
         self.lab = lab
         self.room = room
         self.cluster = cluster
         self.database_name = database
         uri = cluster.make_database(database) if cluster else ""
-        if port:  # of a proxy before it
-            uri = cluster.uri_of(database, port)
-        self.target = Target(room)
-        config = Config(self.target, services, uri, interval, keys or {}, service_keys, place=place)
+        self.shared = target is not None
+        self.target = target or Target(room)
+        self.target.host = host
+        config = Config(self.target, services, uri, interval, keys or {}, service_keys, first, place=place)
         self.daemon = Daemon(lab.binary, room / "monitor", config)
         self.allowance = oracle.Allowance(interval=interval, window_us=round(1_500_000 * lab.slowness),
                                           slot_slack_us=round(60_000 * lab.slowness))
@@ -47,19 +48,19 @@ class World:
     def kill(self):
         """Before every other word: what was committed at that moment is in what witness() saw, or came after."""
         self.daemon.kill()
-        self._ended(True)
+        self.ended(True)
 
     def stop(self):
         status = self.daemon.stop()
-        self._ended(status is None)
+        self.ended(status is None)
         if status != 0:
             raise Broken(f"the monitor ended with {status} when it was asked to stop: {self.daemon.said()}")
 
     def died(self):
         """It has ended by itself, as was meant."""
-        self._ended(True)
+        self.ended(True)
 
-    def _ended(self, killed):
+    def ended(self, killed):
         self.forget_reader()
         if self.lives and not self.lives[-1].ended:
             self.lives[-1].ended = now_us()
@@ -121,9 +122,16 @@ class World:
     def _stuck(self, what):
         raise Broken(f"{what} after the fault has ended: {self.daemon.status} | {self.daemon.said()}")
 
+    def requests(self):
+        requests = self.target.requests()
+        if not self.shared:
+            return requests
+        first, last = self.daemon.config.first, self.daemon.config.first + self.daemon.config.services
+        return [request for request in requests if first <= request.service < last]
+
     def judge(self, fail=True):
         """Once the monitor has stopped. Counts; Broken with what is not explained."""
-        requests = self.target.requests()
+        requests = self.requests()
         local = books.local(self.daemon.database)
         session = self.cluster.open(self.database_name) if self.cluster else None
         remote = books.remote(session) if session else books.Books()
@@ -139,7 +147,8 @@ class World:
     def close(self):
         self.forget_reader()
         self.daemon.kill()
-        self.target.stop()
+        if not self.shared:
+            self.target.stop()
 
 
 def merged(counts):
