@@ -1,6 +1,8 @@
 #include "exporter/exporter.h"
 
 #include <random>
+#include <set>
+#include <string>
 #include <utility>
 
 #include <boost/asio/error.hpp>
@@ -176,8 +178,9 @@ class Core : public std::enable_shared_from_this<Core> {
   void failed(const Problem& problem) {
     health_.degraded = true;
     health_.problem = problem.text;
-    if (quiet_ || problem.kind == problem_kind_) return;
     problem_kind_ = problem.kind;
+    // Where two problems take turns, each is said once.
+    if (quiet_ || !said_.insert(problem.kind).second) return;
     log::warning("nothing is exported for now, and results wait here: {}", problem.text);
   }
 
@@ -188,6 +191,7 @@ class Core : public std::enable_shared_from_this<Core> {
       return;
     }
     problem_kind_.clear();
+    said_.clear();
     announced_ = true;
     health_.degraded = false;
     health_.problem.clear();
@@ -215,7 +219,8 @@ class Core : public std::enable_shared_from_this<Core> {
   Backoff backoff_{system_random()};
   Health health_;
   Progress last_ = Progress::kIdle;
-  std::string problem_kind_;  ///< of what is wrong now; empty while nothing is
+  std::string problem_kind_;    ///< of what is wrong now; empty while nothing is
+  std::set<std::string> said_;  ///< kinds of problems since all was well
   bool announced_ = false;
   bool idle_ = false;
   bool quiet_ = false;

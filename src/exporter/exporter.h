@@ -29,17 +29,20 @@ struct Limits {
   /// Results of one batch. It leaves as soon as kBatchRows wait; a backlog goes in larger ones, as a commit makes the
   /// server wait for its disk whatever its size.
   std::size_t batch_rows = 20'000;
+  /// So long more than a few results wait whose time PostgreSQL's clock says cannot be, though ours agrees with it:
+  /// both may be wrong, on one machine they are one clock.
+  std::chrono::minutes clock_patience{60};
 };
 
 enum class Progress { kIdle, kExported, kMore, kUnavailable };
 
 struct Health {
   bool connected = false;
-  bool degraded = false;       ///< a declared state: PostgreSQL is away, or refuses a whole batch
-  std::string problem;         ///< a sentence while degraded; without secrets
-  std::uint64_t exported = 0;  ///< results that arrived, since the start
-  std::uint64_t quarantined = 0;
-  std::uint64_t steps = 0;  ///< moves while the loop lives
+  bool degraded = false;          ///< a declared state: PostgreSQL is away, or refuses a whole batch
+  std::string problem;            ///< a sentence while degraded; without secrets
+  std::uint64_t exported = 0;     ///< results that arrived, since the start
+  std::uint64_t quarantined = 0;  ///< results, skipped ranges and gaps that PostgreSQL refused
+  std::uint64_t steps = 0;        ///< moves while the loop lives
 };
 
 class Exporter {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <map>
+#include <netinet/in.h>
 #include <stdexcept>
 #include <string_view>
 #include <sys/socket.h>
@@ -142,7 +143,7 @@ class PqTransaction final : public Transaction {
  public:
   PqTransaction(PGconn* connection, const std::vector<std::string>& secrets, const std::string& settings)
       : PqTransaction(connection, secrets) {
-    run("BEGIN; " + settings);  // refused in its middle it leaves a transaction open, which the destructor ends
+    run("BEGIN ISOLATION LEVEL READ COMMITTED; " + settings);  // refused in its middle it leaves a transaction open, which the destructor ends
   }
   ~PqTransaction() override {
     if (!committed_) PQclear(PQexec(connection_, "ROLLBACK"));
@@ -203,11 +204,34 @@ class PqTransaction final : public Transaction {
 std::string settings_sql(const Limits& limits) {
   return fmt::format(
       "SET LOCAL client_encoding = 'UTF8'; SET LOCAL standard_conforming_strings = on; SET LOCAL timezone = 'UTC';"
-      "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = {};"
+      "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL array_nulls = on; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = {};"
       "SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = 60000;"
       "SELECT set_config('synchronous_commit', 'on', true) "
       "WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')",
       limits.lock.count(), limits.statement.count());
+}
+
+/// A UNIX socket, or an address of the loopback network.
+bool stays_on_this_machine(int socket) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+  if (peer.ss_family == AF_INET) {
+    constexpr std::uint32_t kLoopbackNetwork = 127;
+    const auto address = ntohl(reinterpret_cast<const sockaddr_in&>(peer).sin_addr.s_addr);
+    return address >> 24U == kLoopbackNetwork;
+  }
+  if (peer.ss_family == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr);
+  return peer.ss_family == AF_UNIX;
+}
+
+/// As the URI, the environment or a service file says it.
+std::string sslmode_of(PGconn* connection) {
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfo(connection), &PQconninfoFree);
+  for (const auto* option = options.get(); option != nullptr && option->keyword != nullptr; ++option) {
+    if (std::string_view(option->keyword) == "sslmode" && option->val != nullptr) return option->val;
+  }
+  return {};
 }
 
 class PqSession final : public Session {
@@ -238,6 +262,10 @@ class PqSession final : public Session {
   std::string where() override {
     return fmt::format("{}:{}/{}", PQhost(connection_.get()), PQport(connection_.get()), PQdb(connection_.get()));
   }
+  std::string exposure() override {
+    const bool encrypted = PQsslInUse(connection_.get()) != 0 || PQgssEncInUse(connection_.get()) != 0;
+    return exposure_of(sslmode_of(connection_.get()), encrypted, stays_on_this_machine(PQsocket(connection_.get())));
+  }
 
  private:
   std::vector<std::string> secrets_;
@@ -247,6 +275,14 @@ class PqSession final : public Session {
 };
 
 }  // namespace
+
+std::string exposure_of(std::string_view sslmode, bool encrypted, bool local) {
+  if (local || (encrypted && sslmode == "verify-full")) return {};
+  if (!encrypted) return fmt::format("is not encrypted (sslmode={})", sslmode);
+  const auto* unchecked = sslmode == "verify-ca" ? "its name" : "its certificate";
+  return fmt::format("is encrypted, but the server's identity is not checked: {} could be anyone's (sslmode={})",
+                     unchecked, sslmode);
+}
 
 Breaker::~Breaker() {
   forget();

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -98,7 +99,13 @@ class Session {
   virtual std::string server_encoding() = 0;
   /// `host:port/database`, for the log.
   virtual std::string where() = 0;
+  /// Why the connection does not keep results and password from who sits between; empty: it does, or nobody can.
+  virtual std::string exposure() = 0;
 };
+
+/// What a connection with libpq's `sslmode` leaves open to who sits between; empty: nothing. `encrypted`: TLS or GSS is
+/// in use; `local`: it leaves this machine nowhere.
+std::string exposure_of(std::string_view sslmode, bool encrypted, bool local);
 
 /// Owns the thread, and at most one session on it.
 class Link {

@@ -23,9 +23,31 @@ using boost::asio::awaitable;
 namespace {
 
 constexpr std::size_t kFewestRows = 100;
+/// Of slots in a range that was refused, perhaps because the number is no number of slots.
+constexpr std::int64_t kMostCounted = 1'000'000'000;
 
-Range all_of(const storage::Batch& batch) {
-  return {0, batch.results.size()};
+std::size_t rows_of(const storage::Batch& batch, Kind kind) {
+  switch (kind) {
+    case Kind::kResults:
+      return batch.results.size();
+    case Kind::kSkipped:
+      return batch.skipped.size();
+    case Kind::kGaps:
+      break;
+  }
+  return batch.gaps.size();
+}
+
+std::string_view name_of(Kind kind) {
+  switch (kind) {
+    case Kind::kResults:
+      return "results";
+    case Kind::kSkipped:
+      return "skipped ranges";
+    case Kind::kGaps:
+      break;
+  }
+  return "gaps";
 }
 
 Refused as_exception(const Refusal& refusal) {
@@ -81,6 +103,12 @@ void Shipper::announce(const Opened& opened) {
     log::warning("a table named monitoring is already in the database and is left as it is; the view is called {}",
                  opened.schema.view);
   }
+  if (!opened.exposure.empty() && !std::exchange(exposure_announced_, true)) {
+    log::warning(
+        "the connection to PostgreSQL at {} {}: who sits between can read and change results and more; add "
+        "sslmode=verify-full and sslrootcert=FILE to external_database_uri",
+        opened.where, opened.exposure);
+  }
   if (repertoire_of(opened.encoding) != Repertoire::kAll && !std::exchange(encoding_announced_, true)) {
     log::warning("the database's encoding is {}: characters that it lacks are exported as \\uNNNN; use UTF8 instead",
                  opened.encoding);
@@ -124,19 +152,22 @@ awaitable<Shipped> Shipper::ship() {
   const bool more = leaves_more(batch);
   const auto through = end_of(batch);
   co_await set_strays_aside(batch);
+  const auto all = Part::all_of(batch, through);
 
-  auto written =
-      more ? co_await write_reading_ahead(batch, through) : co_await write(batch, {all_of(batch), true, through});
+  auto written = more ? co_await write_reading_ahead(batch, through) : co_await write(batch, all);
   if (written.refusal && reaction_to(written.refusal->sqlstate) == Reaction::kTable) {
     sink_.forget_partitions();
-    written = co_await write(batch, {all_of(batch), true, through});
+    written = co_await write(batch, all);
   }
   if (written.refusal && !may_be_rows(*written.refusal)) throw as_exception(*written.refusal);
   std::size_t set_aside = 0;
   if (written.refusal) set_aside = co_await bisect(batch, through);
 
-  store_.mark_exported(through);
-  cursor_ = through;
+  if (store_.mark_exported(through)) {
+    cursor_ = through;
+  } else {
+    ahead_.reset();  // rows before it were released from quarantine and come first
+  }
   budget_.passed(batch.results.size());
   if (quick_) batch_rows_ = std::min(limits_.batch_rows, batch_rows_ * 2);
   co_return Shipped{more ? Progress::kMore : Progress::kExported, batch.results.size() - set_aside};
@@ -148,12 +179,14 @@ awaitable<storage::Batch> Shipper::take() {
   }
   auto batch = co_await store_.next_batch(batch_rows_);
   check_open();
+  // Not where the last one ended, if rows were released from quarantine meanwhile.
+  if (!batch.empty()) cursor_ = batch.behind;
   co_return batch;
 }
 
 awaitable<Written> Shipper::write_reading_ahead(const storage::Batch& batch, storage::Cursor through) {
   auto both = asio::experimental::make_parallel_group(
-      asio::co_spawn(io_, write(batch, {all_of(batch), true, through}), asio::deferred),
+      asio::co_spawn(io_, write(batch, Part::all_of(batch, through)), asio::deferred),
       asio::co_spawn(io_, read_ahead(through, batch_rows_), asio::deferred));
   auto [order, failure, written, unread] =
       co_await both.async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
@@ -172,8 +205,8 @@ bool Shipper::leaves_more(const storage::Batch& batch) const {
   return batch.more || store_.backlog() >= static_cast<std::int64_t>(batch.results.size() + kBatchRows);
 }
 
-storage::Cursor Shipper::end_of(const storage::Batch& batch) const {
-  auto end = cursor_;
+storage::Cursor Shipper::end_of(const storage::Batch& batch) {
+  auto end = batch.behind;
   if (!batch.results.empty()) end.results = std::max(end.results, batch.results.back().seq);
   if (!batch.skipped.empty()) end.skipped = std::max(end.skipped, batch.skipped.back().id);
   if (!batch.gaps.empty()) end.gaps = std::max(end.gaps, batch.gaps.back().id);
@@ -181,24 +214,38 @@ storage::Cursor Shipper::end_of(const storage::Batch& batch) const {
 }
 
 // No partition exists, or may be made, for a row outside the window. Whose clock is wrong decides. Where both agree
-// now, the row was taken while ours was wrong, and no correction will ever let it arrive. Where they do not, more than
-// a few such rows mean that good ones would be set aside.
+// now, the row was probably taken while ours was wrong, and no correction will ever let it arrive. Where they do not,
+// more than a few such rows mean that good ones would be set aside.
 awaitable<void> Shipper::set_strays_aside(storage::Batch& batch) {
-  if (strays_of(batch, server_time()).empty()) co_return;
+  if (strays_of(batch, server_time()).empty()) co_return forget_strays(batch);
   co_await ask_the_time();  // this machine may have slept, or the server's clock been set
   const auto now = server_time();
   const auto strays = strays_of(batch, now);
-  if (strays.empty()) co_return;
-  if (std::chrono::abs(now - clock_.wall()) > kDaysAhead) {
-    if (strays.size() == batch.results.size() || !budget_.allows(strays)) {
-      throw Refused("",
-                    fmt::format("PostgreSQL's clock says {} UTC and this machine's {}: correct the one that is wrong",
-                                common::format_time(now), common::format_time(clock_.wall())));
-    }
-    budget_.spend(strays);
-  }
+  if (strays.empty()) co_return forget_strays(batch);
+  judge_strays(batch, strays, now);
   co_await quarantine(batch, strays);
   std::erase_if(batch.results, [now](const auto& row) { return !in_window(row.requested_at, now); });
+}
+
+void Shipper::forget_strays(const storage::Batch& batch) {
+  if (!leaves_more(batch)) strays_since_.reset();
+}
+
+void Shipper::judge_strays(const storage::Batch& batch, const std::vector<BadRow>& strays, common::WallTime now) {
+  const bool few = budget_.allows(strays);
+  const bool agree = std::chrono::abs(now - clock_.wall()) <= kDaysAhead;
+  if (!agree && (!few || strays.size() == batch.results.size())) {
+    throw Refused("", fmt::format("PostgreSQL's clock says {} UTC and this machine's {}: correct the one that is wrong",
+                                  common::format_time(now), common::format_time(clock_.wall())));
+  }
+  if (few) return budget_.spend(strays);
+  if (!strays_since_) strays_since_ = clock_.steady();
+  if (clock_.steady() - *strays_since_ >= limits_.clock_patience) return;
+  throw Refused(
+      "", fmt::format("{} of {} results are too far from the time, {} UTC by both clocks, to be stored, from seq "
+                      "{}: {}; if the clocks are wrong correct them, else these go to quarantine in {} minutes",
+                      strays.size(), batch.results.size(), common::format_time(now),
+                      batch.results[strays.front().index].seq, strays.front().reason, limits_.clock_patience.count()));
 }
 
 std::vector<BadRow> Shipper::strays_of(const storage::Batch& batch, common::WallTime server_now) {
@@ -243,9 +290,32 @@ awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
 }
 
 awaitable<std::size_t> Shipper::bisect(const storage::Batch& batch, storage::Cursor head) {
-  Bisection bisection(batch.results.size());
+  const auto bad = co_await halve(batch, Kind::kResults);
+  if (!bad.empty() && bad.size() == batch.results.size()) {
+    throw Refused(bad.front().sqlstate, "every result of the batch is refused: " + bad.front().reason);
+  }
+  if (!bad.empty()) co_await quarantine(batch, bad);
+  budget_.spend(bad);
+  const auto skipped = co_await halve_others(batch, Kind::kSkipped);
+  const auto gaps = co_await halve_others(batch, Kind::kGaps);
+  const auto moved = co_await write(batch, {{}, {}, {}, head});
+  if (moved.refusal) throw as_exception(*moved.refusal);
+  replace(batch, Kind::kSkipped, skipped);
+  replace(batch, Kind::kGaps, gaps);
+  co_return bad.size();
+}
+
+awaitable<std::vector<BadRow>> Shipper::halve_others(const storage::Batch& batch, Kind kind) {
+  auto bad = co_await halve(batch, kind);
+  if (!bad.empty() && bad.size() == rows_of(batch, kind)) co_await blame_table(batch, kind, bad.front());
+  budget_.spend(bad);
+  co_return bad;
+}
+
+awaitable<std::vector<BadRow>> Shipper::halve(const storage::Batch& batch, Kind kind) {
+  Bisection bisection(rows_of(batch, kind));
   while (const auto range = bisection.next()) {
-    const auto written = co_await write(batch, {*range, false, std::nullopt});
+    const auto written = co_await write(batch, Part::of(kind, *range));
     if (!written.refusal) {
       bisection.landed();
       continue;
@@ -254,19 +324,49 @@ awaitable<std::size_t> Shipper::bisect(const storage::Batch& batch, storage::Cur
     bisection.refused(written.refusal->sqlstate, written.refusal->reason);
     if (!budget_.allows(bisection.bad())) {
       throw Refused(written.refusal->sqlstate,
-                    fmt::format("more than {} results are refused alike, so the table is at fault and not they: {}",
-                                RefusalBudget::kMost, written.refusal->reason));
+                    fmt::format("more than {} {} are refused alike, so the table is at fault and not they: {}",
+                                RefusalBudget::kMost, name_of(kind), written.refusal->reason));
     }
   }
-  const auto& bad = bisection.bad();
-  if (!bad.empty() && bisection.landed_rows() == 0) {
-    throw Refused(bad.front().sqlstate, "every result of the batch is refused: " + bad.front().reason);
+  co_return bisection.bad();
+}
+
+// Results have neighbours soon; a gap may be the only one of its month.
+awaitable<void> Shipper::blame_table(const storage::Batch& batch, Kind kind, const BadRow& refused) {
+  const bool takes =
+      co_await link_.call([this, &batch, kind](Session& session) { return sink_.takes(session, batch, kind); });
+  check_open();
+  if (takes) co_return;
+  throw Refused(refused.sqlstate, fmt::format("no {} are taken: {}", name_of(kind), refused.reason));
+}
+
+// What a gap says in place of another is no more than that something is missing, so that it is not refused in turn; one
+// that is nevertheless has no successor.
+void Shipper::replace(const storage::Batch& batch, Kind kind, const std::vector<BadRow>& bad) {
+  const auto now = server_time();
+  for (const auto& row : bad) {
+    storage::Gap gap;
+    std::int64_t id = 0;
+    bool again = false;
+    if (kind == Kind::kSkipped) {
+      const auto& skipped = batch.skipped[row.index];
+      gap = {.from = skipped.from, .to = skipped.to, .count = skipped.count};
+      id = skipped.id;
+    } else {
+      const auto& refused = batch.gaps[row.index];
+      gap = {.from = refused.from, .to = refused.to, .count = refused.count};
+      id = refused.id;
+      again = refused.reason == storage::GapReason::kRefused && refused.first_seq == 0;
+    }
+    gap.reason = storage::GapReason::kRefused;
+    log::warning("number {} of the {} cannot be exported{}: {}", id, name_of(kind),
+                 again ? "" : ", and becomes a gap, refused", row.reason);
+    ++quarantined_;
+    if (again) continue;
+    if (!in_window(gap.from, now) || !in_window(gap.to, now) || gap.from > gap.to) gap.from = gap.to = now;
+    gap.count = std::clamp<std::int64_t>(gap.count, 1, kMostCounted);
+    store_.append(gap);
   }
-  budget_.spend(bad);
-  if (!bad.empty()) co_await quarantine(batch, bad);
-  const auto rest = co_await write(batch, {{0, 0}, true, head});
-  if (rest.refusal) throw as_exception(*rest.refusal);
-  co_return bad.size();
 }
 
 awaitable<void> Shipper::quarantine(const storage::Batch& batch, const std::vector<BadRow>& bad) {

@@ -58,6 +58,9 @@ class Shipper {
   /// Whether the store has more to give at once than this batch, which was just taken.
   bool leaves_more(const storage::Batch& batch) const;
   boost::asio::awaitable<void> set_strays_aside(storage::Batch& batch);
+  void forget_strays(const storage::Batch& batch);
+  /// Throws Refused while it may be a clock that is wrong and not these rows.
+  void judge_strays(const storage::Batch& batch, const std::vector<BadRow>& strays, common::WallTime now);
   static std::vector<BadRow> strays_of(const storage::Batch& batch, common::WallTime server_now);
   void heard_time(common::WallTime server_now);
   /// By the server's clock, as it has gone on since it was last heard: ours may have been set meanwhile.
@@ -66,8 +69,16 @@ class Shipper {
   boost::asio::awaitable<Written> write(const storage::Batch& batch, Part part);
   /// How many results were set aside.
   boost::asio::awaitable<std::size_t> bisect(const storage::Batch& batch, storage::Cursor head);
+  /// The rows of `kind` that are refused one by one; the others have landed. Throws Refused where the table is at
+  /// fault.
+  boost::asio::awaitable<std::vector<BadRow>> halve(const storage::Batch& batch, Kind kind);
+  /// The same of skipped ranges or gaps, which may have no neighbour.
+  boost::asio::awaitable<std::vector<BadRow>> halve_others(const storage::Batch& batch, Kind kind);
+  boost::asio::awaitable<void> blame_table(const storage::Batch& batch, Kind kind, const BadRow& refused);
+  /// Skipped ranges and gaps that PostgreSQL refuses become gaps that it takes.
+  void replace(const storage::Batch& batch, Kind kind, const std::vector<BadRow>& bad);
   boost::asio::awaitable<void> quarantine(const storage::Batch& batch, const std::vector<BadRow>& bad);
-  storage::Cursor end_of(const storage::Batch& batch) const;
+  static storage::Cursor end_of(const storage::Batch& batch);
   /// After every wait: the exporter may have been closed meanwhile, and the store with it.
   void check_open() const;
 
@@ -84,13 +95,14 @@ class Shipper {
   Link link_;
   Sink sink_;
   RefusalBudget budget_;
-  std::optional<Ahead> ahead_;           ///< only while connected
-  std::string agent_id_;                 ///< of the current epoch
-  storage::Cursor cursor_;               ///< marked so far
-  common::WallTime server_now_{};        ///< what the server's clock said…
-  common::SteadyTime heard_at_{};        ///< …at this moment of ours
-  std::size_t batch_rows_ = kBatchRows;  ///< fewer after a batch that the link could not carry in time
-  bool quick_ = true;                    ///< the link carried the last batch in time for a larger one
+  std::optional<Ahead> ahead_;                      ///< only while connected
+  std::string agent_id_;                            ///< of the current epoch
+  storage::Cursor cursor_;                          ///< marked so far
+  common::WallTime server_now_{};                   ///< what the server's clock said…
+  common::SteadyTime heard_at_{};                   ///< …at this moment of ours
+  std::size_t batch_rows_ = kBatchRows;             ///< fewer after a batch that the link could not carry in time
+  bool quick_ = true;                               ///< the link carried the last batch in time for a larger one
+  std::optional<common::SteadyTime> strays_since_;  ///< more of them than a few wait for a clock to be corrected
   std::uint64_t quarantined_ = 0;
   std::string where_;
   bool connected_ = false;
@@ -98,6 +110,7 @@ class Shipper {
   bool leave_epoch_ = false;
   bool view_announced_ = false;
   bool encoding_announced_ = false;
+  bool exposure_announced_ = false;
 };
 
 }  // namespace monitor::exporter

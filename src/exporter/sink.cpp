@@ -37,6 +37,11 @@ std::vector<const storage::StoredTls*> pointers(const std::vector<storage::Store
   return out;
 }
 
+template <typename Row>
+std::span<const Row> of(const std::vector<Row>& rows, Range range) {
+  return std::span(rows).subspan(range.begin, range.size());
+}
+
 /// What ATTACH answers where the day is covered by a partition that somebody else laid out.
 constexpr std::string_view kOverlaps = "42P17";
 /// A unique index has the row already.
@@ -50,6 +55,7 @@ Opened Sink::open(Session& session, const std::string& agent_id) {
   Opened opened;
   opened.where = session.where();
   opened.encoding = session.server_encoding();
+  opened.exposure = session.exposure();
   repertoire_ = repertoire_of(opened.encoding);
   copies_ = true;
   opened.schema = ensure_schema(session);
@@ -96,7 +102,10 @@ void Sink::write_checked(Session& session, const storage::Batch& batch, const Pa
   const auto transaction = session.begin();
   written.server_now = server_now(*transaction);
   Agent& agent = current_agent(*transaction, batch.agent_id);
-  if (part.results.size() > 0 || part.others) definitions_.find(*transaction, pointers(batch.definitions), repertoire_);
+  const auto skipped = of(batch.skipped, part.skipped);
+  const auto gaps = of(batch.gaps, part.gaps);
+  if (part.results.size() + skipped.size() > 0)
+    definitions_.find(*transaction, pointers(batch.definitions), repertoire_);
   if (part.results.size() > 0) {
     tls_.find(*transaction, pointers(batch.tls), repertoire_);
     // A batch whose commit went unanswered may be there already.
@@ -108,10 +117,9 @@ void Sink::write_checked(Session& session, const storage::Batch& batch, const Pa
     }
     ensure_outcomes(*transaction);
   }
-  if (part.others && !batch.skipped.empty()) add_skipped(*transaction, agent.id, batch.skipped);
-  if (part.others && !batch.gaps.empty()) add_gaps(*transaction, agent.id, batch.gaps);
-  mark_touched(*transaction, agent.id, std::span(batch.results).subspan(part.results.begin, part.results.size()),
-               part.others ? std::span(batch.skipped) : std::span<const storage::StoredSkipped>(), written.server_now);
+  if (!skipped.empty()) add_skipped(*transaction, agent.id, skipped);
+  if (!gaps.empty()) add_gaps(*transaction, agent.id, gaps);
+  mark_touched(*transaction, agent.id, of(batch.results, part.results), skipped, written.server_now);
   auto moved = agent.head;
   if (part.head) {
     moved = {std::max(agent.head.results, part.head->results), std::max(agent.head.skipped, part.head->skipped),
@@ -126,6 +134,34 @@ void Sink::write_checked(Session& session, const storage::Batch& batch, const Pa
   }
   transaction->commit();
   agent.head = moved;
+}
+
+bool Sink::takes(Session& session, const storage::Batch& batch, Kind kind) {
+  constexpr std::int64_t kNobodys = -1;  // numbers count from 1
+  const auto transaction = session.begin();
+  const auto now = server_now(*transaction);
+  const int agent = current_agent(*transaction, batch.agent_id).id;
+  try {
+    if (kind == Kind::kSkipped) {
+      definitions_.find(*transaction, pointers(batch.definitions), repertoire_);
+      storage::StoredSkipped row;
+      row.id = kNobodys;
+      row.definition = batch.skipped.front().definition;
+      row.from = row.to = now;
+      row.count = 1;
+      add_skipped(*transaction, agent, {&row, 1});
+    } else {
+      storage::StoredGap row;
+      row.id = kNobodys;
+      row.reason = storage::GapReason::kRefused;
+      row.from = row.to = now;
+      row.count = 1;
+      add_gaps(*transaction, agent, {&row, 1});
+    }
+  } catch (const Refused&) {
+    return false;
+  }
+  return true;
 }
 
 void Sink::ensure_days(Session& session, const storage::Batch& batch, Range rows) {
@@ -208,13 +244,13 @@ void Sink::insert_results(Transaction& transaction, int agent, const storage::Ba
   transaction.run(ResultColumns::kInsert, results_.close(agent));
 }
 
-void Sink::add_skipped(Transaction& transaction, int agent, const std::vector<storage::StoredSkipped>& rows) {
+void Sink::add_skipped(Transaction& transaction, int agent, std::span<const storage::StoredSkipped> rows) {
   SkippedColumns columns;
   for (const auto& row : rows) columns.add(row, definitions_.number_of(row.definition));
   transaction.run(SkippedColumns::kInsert, columns.close(agent));
 }
 
-void Sink::add_gaps(Transaction& transaction, int agent, const std::vector<storage::StoredGap>& rows) {
+void Sink::add_gaps(Transaction& transaction, int agent, std::span<const storage::StoredGap> rows) {
   GapColumns columns;
   for (const auto& row : rows) columns.add(row);
   transaction.run(GapColumns::kInsert, columns.close(agent));

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -24,11 +25,23 @@ class IdentityShared : public common::Error {
   using common::Error::Error;
 };
 
+enum class Kind { kResults, kSkipped, kGaps };
+
 /// What of a batch one transaction takes.
 struct Part {
   Range results;
-  bool others = false;                  ///< its skipped ranges and gaps too
+  Range skipped;
+  Range gaps;
   std::optional<storage::Cursor> head;  ///< moves the agent's heads up to here
+
+  static Part all_of(const storage::Batch& batch, storage::Cursor head) {
+    return {{0, batch.results.size()}, {0, batch.skipped.size()}, {0, batch.gaps.size()}, head};
+  }
+  static Part of(Kind kind, Range rows) {
+    Part part;
+    (kind == Kind::kResults ? part.results : kind == Kind::kSkipped ? part.skipped : part.gaps) = rows;
+    return part;
+  }
 };
 
 /// What a server refused; nothing of the part was stored.
@@ -42,6 +55,7 @@ struct Opened {
   storage::Cursor head;  ///< of the agent; zeros when it was not there
   std::string where;
   std::string encoding;
+  std::string exposure;  ///< Session::exposure()
 };
 
 struct Written {
@@ -55,6 +69,9 @@ class Sink {
   Opened open(Session& session, const std::string& agent_id);
   /// One transaction. A statement that is refused is part of the answer; Unavailable and IdentityShared are thrown.
   Written write(Session& session, const storage::Batch& batch, const Part& part);
+  /// Whether the table of `kind`, not results, takes a row of `batch`'s agent that nothing is wrong with. Leaves
+  /// nothing behind.
+  bool takes(Session& session, const storage::Batch& batch, Kind kind);
   /// Believe nothing about partitions any more: somebody dropped one.
   void forget_partitions() { days_.clear(); }
 
@@ -76,8 +93,8 @@ class Sink {
   /// `now`: the server's time.
   void copy_results(Transaction& transaction, int agent, const storage::Batch& batch, Range rows, common::WallTime now);
   void insert_results(Transaction& transaction, int agent, const storage::Batch& batch, Range rows);
-  void add_skipped(Transaction& transaction, int agent, const std::vector<storage::StoredSkipped>& rows);
-  void add_gaps(Transaction& transaction, int agent, const std::vector<storage::StoredGap>& rows);
+  void add_skipped(Transaction& transaction, int agent, std::span<const storage::StoredSkipped> rows);
+  static void add_gaps(Transaction& transaction, int agent, std::span<const storage::StoredGap> rows);
 
   std::string agent_id_;                           ///< of the current epoch
   std::unordered_map<std::string, Agent> agents_;  ///< as last seen, so that an emptied table gets its old numbers back

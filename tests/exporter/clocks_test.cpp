@@ -25,6 +25,7 @@ TEST_F(ExporterTest, AMachineThatSleptCondemnsNoRow) {
 }
 
 TEST_F(ExporterTest, WhileTheClocksDisagreeAMixedBatchOfManyStraysStops) {
+  limits_.clock_patience = std::chrono::minutes{0};
   ASSERT_EQ(step(), Progress::kIdle);
   add_results(20);
   clock_.shift(days{3});
@@ -61,6 +62,46 @@ TEST_F(ExporterTest, WhileTheClocksDisagreeStraysOfSmallBatchesAddUp) {
   commit();
   EXPECT_EQ(drain(), Progress::kUnavailable);
   EXPECT_EQ(exporter().health().quarantined, 10U);
+}
+
+// PostgreSQL on the same machine has the same clock, and both are wrong.
+TEST_F(ExporterTest, ManyStraysWaitForClocksThatAgreeToBeCorrected) {
+  ASSERT_EQ(step(), Progress::kIdle);
+  const auto id = define(definition());
+  for (int i = 0; i < 20; ++i) {
+    append(result(id));
+    append(result(id, -days{4}));
+  }
+  commit();
+  const auto log = logged([&] {
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(drain(), Progress::kUnavailable);
+    EXPECT_EQ(exporter().health().quarantined, 0U);
+    clock_.sleep(-std::chrono::minutes{59});
+    EXPECT_EQ(drain(), Progress::kUnavailable);
+    clock_.sleep(-std::chrono::minutes{1});
+    EXPECT_EQ(drain(), Progress::kIdle) << exporter().health().problem;
+  });
+  EXPECT_EQ(count(log, "go to quarantine in 60 minutes"), 1) << log;
+  EXPECT_EQ(exporter().health().quarantined, 20U);
+  EXPECT_EQ(count_results(), "20");
+  append(result(id));
+  for (int i = 0; i < 20; ++i) append(result(id, -days{4}));
+  commit();
+  EXPECT_EQ(drain(), Progress::kIdle) << "the next ones, while they last, wait no more";
+}
+
+TEST_F(ExporterTest, AServerWhoseClockIsADayOffKeepsOurTimes) {
+  for (const auto off : {-days{1}, days{2}}) {  // and back: our clock is what moves here
+    clock_.shift(off);
+    const auto row = result(define(definition()));
+    append(row);
+    commit();
+    EXPECT_EQ(drain(), Progress::kIdle) << exporter().health().problem;
+    EXPECT_EQ(server().value("SELECT (extract(epoch FROM request_timestamp) * 1000000)::bigint FROM monitoring ORDER "
+                             "BY seq DESC LIMIT 1"),
+              std::to_string(common::unix_micros(row.requested_at)));
+  }
+  EXPECT_EQ(exporter().health().quarantined, 0U);
 }
 
 }  // namespace

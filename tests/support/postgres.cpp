@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sstream>
 #include <stdexcept>
@@ -240,6 +241,13 @@ Postgres::Postgres() {
   exec("CREATE DATABASE monitor", "postgres");
 }
 
+Postgres::Postgres(Copy copy) {
+  folder_ = make_folder();
+  copy_tree(copy.source.folder_ / "data", folder_ / "data");
+  port_ = free_port();
+  demote();
+}
+
 Postgres::~Postgres() {
   try {
     stop(Stop::kImmediate);
@@ -289,10 +297,11 @@ void Postgres::resume() const {
   ::kill(pid_, SIGCONT);
 }
 
-void Postgres::kill_backends() {
+void Postgres::kill_backends(const std::string& through) {
   query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-      "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()");
+      "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+      through);
 }
 
 std::vector<pid_t> Postgres::backends(const std::string& application) {
@@ -317,8 +326,48 @@ void Postgres::restore() {
   start();
 }
 
+std::unique_ptr<Postgres> Postgres::standby() {
+  stop();
+  auto other = std::unique_ptr<Postgres>(new Postgres(Copy{*this}));
+  start();
+  return other;
+}
+
+void Postgres::promote() {
+  query("SELECT pg_promote()");
+}
+
+void Postgres::demote() {
+  stop();
+  const auto signal = folder_ / "data" / "standby.signal";
+  std::ofstream(signal).flush();
+  const Account who = account();
+  if (::chown(signal.c_str(), who.uid, who.gid) != 0) throw std::runtime_error("chown failed: " + signal.string());
+  start();
+}
+
+void Postgres::crash_backend(pid_t backend) {
+  const auto witness = connect(uri("postgres"));
+  ::kill(backend, SIGKILL);
+  pollfd ended{PQsocket(witness.get()), POLLIN, 0};
+  while (PQconsumeInput(witness.get()) == 1) ::poll(&ended, 1, -1);
+  wait_until_up();
+}
+
+void Postgres::allow_clients(bool allowed) {
+  std::ofstream(folder_ / "data" / "pg_hba.conf")
+      << "local all all scram-sha-256\nhost all all all " << (allowed ? "scram-sha-256" : "reject") << '\n';
+  ::kill(pid_, SIGHUP);
+  const auto taken = [this] { return PQstatus(Session(PQconnectdb(uri().c_str()), &PQfinish).get()) == CONNECTION_OK; };
+  while (taken() != allowed) std::this_thread::sleep_for(std::chrono::milliseconds{10});
+}
+
 std::string Postgres::uri(const std::string& database) const {
-  return fmt::format("postgresql://monitor:{}@127.0.0.1:{}/{}", kPassword, port_, database);
+  return uri_of("monitor", kPassword, database);
+}
+
+std::string Postgres::uri_of(const std::string& role, const std::string& password, const std::string& database) const {
+  return fmt::format("postgresql://{}:{}@127.0.0.1:{}/{}", role, password, port_, database);
 }
 
 std::string Postgres::socket_uri(const std::string& database) const {

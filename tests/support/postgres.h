@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <sys/types.h>
@@ -41,18 +42,32 @@ class Postgres {
   void pause() const;
   void resume() const;
   /// Ends every other client's session (pg_terminate_backend).
-  void kill_backends();
+  void kill_backends(const std::string& through = "monitor");
   /// Pids of the backends that serve clients calling themselves `application`.
   std::vector<pid_t> backends(const std::string& application = "monitor");
   /// Copies the cluster aside, and puts the copy back: what a restored backup does. Both stop the server and start it
   /// again.
   void backup();
   void restore();
+  /// Another server that begins as a copy of this one, in recovery: read-only, and without what this one gets from now
+  /// on, until it is promoted. Stops this one meanwhile.
+  std::unique_ptr<Postgres> standby();
+  void promote();
+  /// Makes this one a standby that waits for what never comes: read-only for ever. Stops it and starts it again.
+  void demote();
+  /// Kills one backend (SIGKILL), for which the server ends all others and begins again; returns when it is up.
+  void crash_backend(pid_t backend);
+  /// Replaces what the server's pg_hba.conf allows to clients that use the network.
+  void allow_clients(bool allowed);
 
   std::string uri(const std::string& database = "monitor") const;
+  /// As another role, with its password.
+  std::string uri_of(const std::string& role, const std::string& password,
+                     const std::string& database = "monitor") const;
   /// The same through the socket in its folder.
   std::string socket_uri(const std::string& database = "monitor") const;
   int port() const { return port_; }
+  pid_t pid() const { return pid_; }
   std::filesystem::path log() const { return folder_ / "log"; }
 
   /// Runs statements, or one query, as the superuser. Throws std::runtime_error with the server's sentence.
@@ -62,6 +77,11 @@ class Postgres {
   std::string value(const std::string& sql, const std::string& database = "monitor");
 
  private:
+  /// Of a copy of `source`'s data.
+  struct Copy {
+    const Postgres& source;
+  };
+  explicit Postgres(Copy copy);
   void wait_until_up();
 
   std::filesystem::path folder_;
