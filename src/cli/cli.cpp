@@ -34,8 +34,11 @@ void define(CLI::App& root, Choice& choice) {
   add_config_commands(root, choice);
   add_plan_command(root, choice);
   add_start_command(root, choice);
+  add_health_command(root, choice);
   add_check_command(root, choice);
   add_report_command(root, choice);
+  add_db_commands(root, choice);
+  add_quarantine_commands(root, choice);
 }
 
 /// The name of the command that the arguments reached: `monitor config show`.

@@ -25,6 +25,9 @@ struct Choice {
 void add_start_command(CLI::App& root, Choice& choice);
 void add_plan_command(CLI::App& root, Choice& choice);
 void add_report_command(CLI::App& root, Choice& choice);
+void add_health_command(CLI::App& root, Choice& choice);
+void add_db_commands(CLI::App& root, Choice& choice);
+void add_quarantine_commands(CLI::App& root, Choice& choice);
 void add_check_command(CLI::App& root, Choice& choice);
 void add_config_commands(CLI::App& root, Choice& choice);
 void add_services_commands(CLI::App& config, Choice& choice);

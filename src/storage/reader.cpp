@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "storage/files.h"
+#include "storage/invariants.h"
 #include "storage/opening.h"
 #include "storage/row_mapping.h"
 #include "storage/schema.h"
@@ -268,11 +269,11 @@ std::vector<std::string> Reader::check(std::size_t max_findings) {
     auto check = parts_->database.prepare(fmt::format("PRAGMA integrity_check({})", max_findings));
     auto rows = check.query();
     while (rows.next()) found.emplace_back(rows.text(0));
+    if (found == std::vector<std::string>{"ok"}) found = broken_invariants(parts_->database, max_findings);
   } catch (const SqliteError& error) {
     if (!error.corrupt()) throw;
     found.emplace_back(error.what());
   }
-  if (found == std::vector<std::string>{"ok"}) found.clear();
   return found;
 }
 

@@ -86,7 +86,8 @@ class Reader {
   std::optional<common::WallTime> requested_at(Seq seq);
   /// At most `max_rows` of the quarantine with numbers above `after`, in order.
   std::vector<QuarantinedRow> quarantined(Seq after, std::size_t max_rows);
-  /// What SQLite finds wrong with the file, at most `max_findings` sentences; none: it is sound. Reads all of it.
+  /// What SQLite finds wrong with the file, or else what of its rows does not fit together (invariants.h), at most
+  /// `max_findings` sentences; none: it is sound. Reads all of it.
   std::vector<std::string> check(std::size_t max_findings);
 
  private:

@@ -15,6 +15,8 @@ std::int64_t newest_schema();
 
 /// The first one with `rollups` and `outages`.
 inline constexpr std::int64_t kRollupSchema = 3;
+/// From this version on results may name TLS facts.
+inline constexpr std::int64_t kTlsSchema = 2;
 
 /// Applies what is missing and writes the list of outcomes as this version has it: all of it, or nothing.
 void migrate(Database& database);
