@@ -71,15 +71,18 @@ def _known():
 
 def _world(lab, cluster, place, points):
     target = Target(lab.room(f"world-{place}"))
-    counts, reached = [], 0
+    counts, reached, stories = [], 0, []
     with ended(target):
         for number, (call, when) in enumerate(points):
             try:
                 one, killed = _point(lab, cluster, target, f"{place}-{number}", 10 * number, call, when)
             except (Broken, Trouble) as broken:
-                raise Broken(f"killed at {call} number {when}: {broken}") from None
+                stories.append(f"killed at {call} number {when}: {broken}")
+                continue
             counts.append(one)
             reached += killed
+    if stories:
+        raise Broken("\n".join(stories))
     return {**merged(counts), "kills": reached, "runs": len(points)}
 
 

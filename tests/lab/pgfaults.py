@@ -64,7 +64,8 @@ class Sea:
         self._lead()
 
     def _lead(self):
-        self.proxy.leads_to = [self.now.port if door == self.door else None for door in range(2)]
+        for door in range(2):
+            self.proxy.lead(door, self.now.port if door == self.door else None)
 
     def kill(self):
         for thing in (self.now, self.proxy):
@@ -189,7 +190,7 @@ def reset(sea):
 
 
 def refused(sea):
-    sea.proxy.leads_to = [None, None]
+    sea.proxy.lead(sea.door, None)
     sea.proxy.cut_all()
     yield
     sea.replace(sea.now, sea.door)
@@ -410,10 +411,10 @@ def failed_over(sea):
     _replace(sea, copy, 1 - sea.door)
     yield
     old.start("default_transaction_read_only=on")
-    sea.proxy.leads_to[1 - sea.door] = old.port
+    sea.proxy.lead(1 - sea.door, old.port)
     sea.turn_out()
     yield
-    sea.proxy.leads_to[1 - sea.door] = None
+    sea.proxy.lead(1 - sea.door, None)
     old.remove()
     sea.turn_out()
 

@@ -16,7 +16,7 @@ _COPY_DATA = b"d"
 
 class Proxy:
     def __init__(self, doors):
-        self.leads_to = [None] * doors
+        self._leads_to = [None] * doors
         self.hold = False  # accepts, and lets nothing through
         self.delay = 0.0  # seconds, for every piece
         self.rate = 0  # bytes a second; 0: as fast as it goes
@@ -29,8 +29,16 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._servers = [self._do(self._listen(door)) for door in range(doors)]
+        self._servers = [self._do(self._listen(door, 0)) for door in range(doors)]
         self.ports = [server.sockets[0].getsockname()[1] for server in self._servers]
+
+    def lead(self, door, port):
+        """None: the door is shut, and who comes is refused."""
+        self._leads_to[door] = port
+        if port is None:
+            self._do(self._shut(door))
+        elif not self._servers[door].is_serving():
+            self._servers[door] = self._do(self._listen(door, self.ports[door]))
 
     def cut_all(self):
         """Every connection is reset."""
@@ -49,15 +57,18 @@ class Proxy:
     def _do(self, work):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
-    async def _listen(self, door):
-        return await asyncio.start_server(lambda reader, writer: self._serve(door, reader, writer), "127.0.0.1", 0)
+    async def _listen(self, door, port):
+        return await asyncio.start_server(lambda reader, writer: self._serve(door, reader, writer), "127.0.0.1", port)
+
+    async def _shut(self, door):
+        self._servers[door].close()
 
     async def _cut(self, links):
         for writer in links:
             _reset(writer)
 
     async def _serve(self, door, reader, writer):
-        port = self.leads_to[door]
+        port = self._leads_to[door]
         self._links.add(writer)
         other = None
         try:
