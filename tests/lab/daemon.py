@@ -120,8 +120,8 @@ class Daemon:
         return self.process.stop(signal.SIGTERM, seconds)
 
     def said(self, lines=4):
-        """The end of its log."""
-        return " | ".join(self.lines()[-lines:])
+        """The end of its log, without what it says of the configuration."""
+        return " | ".join([line for line in self.lines() if not line.startswith("monitor: warning:")][-lines:])
 
     def lines(self):
         return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
