@@ -17,7 +17,7 @@ struct Options {
   /// Sockets that races (RFC 8305) may hold beside one each, over all services.
   std::size_t max_spare = 64;
   /// `limits.deny_networks`: where no check may connect to; each as refuse_network() accepts it.
-  std::vector<std::string> deny_networks;
+  std::vector<std::string> deny_networks{};
 };
 
 /// Why `text` is neither an address, nor a network with its length, nor the name of a set of them.
