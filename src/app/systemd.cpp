@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 
+#include <fmt/format.h>
 #include <systemd/sd-daemon.h>
 
 #include "common/log.h"
@@ -31,6 +33,11 @@ void Systemd::send(const std::string& message) const {
 
 void Systemd::ready() const {
   send("READY=1");
+}
+void Systemd::reloading() const {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * std::int64_t{1'000'000} + now.tv_nsec / 1000));
 }
 void Systemd::status(const std::string& sentence) const {
   send("STATUS=" + sentence);

@@ -13,6 +13,8 @@ class Systemd {
   explicit Systemd(bool wanted);
 
   void ready() const;
+  /// The configuration is being read again, until ready().
+  void reloading() const;
   void status(const std::string& sentence) const;
   void watchdog() const;
   void stopping() const;

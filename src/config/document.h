@@ -25,7 +25,7 @@ struct IntervalLimits {
 struct HostLimits {
   std::optional<int> concurrency;  ///< `per_host_concurrency`, checks at once
   std::optional<int> rate_tenths;  ///< `per_host_rate`, tenths of a check a second
-  std::vector<std::string> deny_networks;
+  std::vector<std::string> deny_networks{};
   bool operator==(const HostLimits&) const = default;
 };
 
@@ -46,7 +46,7 @@ struct Document {
   std::optional<std::string> external_database_uri_file;
   std::optional<IntervalLimits> interval_limits;
   std::optional<HostLimits> limits;
-  std::optional<bool> worker_agent, worker_exporter, worker_collector;
+  std::optional<bool> worker_agent, worker_exporter, worker_collector, watch_config;
   std::optional<std::string> keep_exported, local_retention, local_max_size, remote_retention, stop_grace, dns_cache;
   std::optional<RollupAges> rollups;
   std::vector<probe::Service> services;  ///< sorted as the tables show them: by the text url+method+check_regex+regex

@@ -52,7 +52,7 @@ class Interpreter : private Fields {
   }
 
  private:
-  static const std::array<Key<Interpreter>, 14> kKeys;
+  static const std::array<Key<Interpreter>, 15> kKeys;
   static const std::array<Key<Interpreter>, 2> kLimitKeys;
   static const std::array<Key<Interpreter>, 3> kHostLimitKeys;
   static const std::array<Key<Interpreter>, 3> kWorkerKeys;
@@ -223,6 +223,8 @@ class Interpreter : private Fields {
     }
   }
 
+  void read_watch_config(Index value) { document().watch_config = boolean_of(value); }
+
   void read_services_list(Index value) {
     if (tree().kind(value) == Kind::kNull) return;
     if (tree().kind(value) != Kind::kList) return wrong_type(value, "a list of services, each with at least a `url`");
@@ -255,7 +257,7 @@ class Interpreter : private Fields {
 };
 
 /// In the order in which they are read: the limits before the services that must keep them.
-const std::array<Key<Interpreter>, 14> Interpreter::kKeys{{
+const std::array<Key<Interpreter>, 15> Interpreter::kKeys{{
     {"local_database_path", &Interpreter::read_local_database_path},
     {"external_database_uri", &Interpreter::read_external_database_uri},
     {"external_database_uri_file", &Interpreter::read_external_database_uri_file},
@@ -269,6 +271,7 @@ const std::array<Key<Interpreter>, 14> Interpreter::kKeys{{
     {"rollups", &Interpreter::read_rollups},
     {"stop_grace", &Interpreter::read_stop_grace},
     {"dns_cache", &Interpreter::read_dns_cache},
+    {"watch_config", &Interpreter::read_watch_config},
     {"services", &Interpreter::read_services_list},
 }};
 

@@ -68,6 +68,7 @@ void fill(Interpretation& in, Settings& out) {
   for (auto* hours : {&out.collector.rollup_hours, &out.exporter.rollup_hours})
     *hours = in.rollup_hours.value_or(*hours);
   for (auto* days : {&out.collector.rollup_days, &out.exporter.rollup_days}) *days = in.rollup_days.value_or(*days);
+  out.watch = in.document.watch_config.value_or(out.watch);
   out.stop_grace = in.stop_grace.value_or(out.stop_grace);
   out.net.deny_networks = std::move(in.deny_networks);
   out.net.dns_cache = in.dns_cache.value_or(out.net.dns_cache);

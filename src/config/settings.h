@@ -25,6 +25,7 @@ struct Settings {
   net::Options net;
   storage::Options storage;
   std::chrono::seconds stop_grace{5};  ///< `stop_grace`: how long running checks may take to end at a stop
+  bool watch = false;                  ///< `watch_config`: reload when the file changes
   std::vector<std::string> warnings;   ///< sentences for the operator, each with file and line
 };
 

@@ -285,6 +285,7 @@ std::string written(const Document& document, Sink sink) {
   write_rollups(document, sink);
   write_measure("stop_grace", document.stop_grace, sink);
   write_text("dns_cache", document.dns_cache, sink);
+  write_boolean("watch_config", document.watch_config, sink);
   if (json || !document.services.empty() || document.local_database_path.empty()) {  // never `{}`, which would be JSON
     sink.key("services");
     sink.begin_list(document.services.empty());

@@ -55,6 +55,11 @@ void ConnectionPool::drop_oldest() {
   idle_.pop_front();
 }
 
+void ConnectionPool::limit(std::size_t max_connections) {
+  max_connections_ = max_connections;
+  while (idle_.size() > max_connections_) drop_oldest();
+}
+
 void ConnectionPool::sweep() {
   const auto too_old = steady_clock::now() - max_idle_;
   while (!idle_.empty() && idle_.front().since <= too_old) drop_oldest();

@@ -35,6 +35,8 @@ class ConnectionPool {
   /// Two exchanges may share a connection only if everything they ask of it is in the key. The oldest one of all goes
   /// when there are too many. Whether it is usable shows when it is taken: the server may close it at any time.
   void put(const std::string& key, std::unique_ptr<Connection> connection);
+  /// As the constructor's; those that are too many go at once.
+  void limit(std::size_t max_connections);
   std::size_t size() const { return idle_.size(); }
   /// Those that are remembered: at most twice `max_connections`.
   std::size_t keys() const { return by_key_.size(); }

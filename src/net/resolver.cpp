@@ -196,6 +196,10 @@ Resolver::~Resolver() {
   const auto fallback = std::move(core_->fallback);
 }
 
+void Resolver::keep_answers(bool keep) {
+  core_->options.dns_cache = keep;
+}
+
 std::optional<Resolved> Resolver::known(const std::string& name, AddressFamily family) {
   if (core_->answers_localhost && is_localhost(name)) return Resolved{loopback(family), false, {}};
   if (auto listed = core_->hosts.find(name)) {

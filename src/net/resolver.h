@@ -47,6 +47,9 @@ class Resolver {
   /// What is known without asking anybody: `localhost` (RFC 6761 §6.3: both loopback addresses), /etc/hosts, the cache.
   std::optional<Resolved> known(const std::string& name, AddressFamily family = AddressFamily::kAny);
 
+  /// Whether answers are kept (net::Options::dns_cache), from now on.
+  void keep_answers(bool keep);
+
   /// known(), or else asks the name servers for `family` (both at once), again and again, until `deadline`. A lookup
   /// whose waiters have gone ends by itself and fills the cache. `name`: lower case, A-labels; a literal address must
   /// not be asked for. An answer of 0.0.0.0 or :: is no address: to connect to it would be to connect to ourselves;

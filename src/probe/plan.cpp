@@ -127,6 +127,11 @@ Plans::Plans(const Tools& tools, net::Options options, net::System system)
 
 Plans::~Plans() = default;
 
+void Plans::adjust(const net::Options& options) {
+  options_ = options;
+  for (auto& [name_server, resolver] : resolvers_) resolver->keep_answers(options.dns_cache);
+}
+
 std::shared_ptr<const Plan> Plans::get(const Service& service, bool secure) {
   auto& slot = plans_[service.extra.get()];
   auto plan = slot.lock();

@@ -48,6 +48,8 @@ class Plans {
   Plans(const Plans&) = delete;
   Plans& operator=(const Plans&) = delete;
 
+  /// For what is resolved from now on.
+  void adjust(const net::Options& options);
   /// Throws common::UsageError for what options.h or TLS refuses, common::Error when the trusted certificates cannot be
   /// read. `secure`: the service's URL is https.
   std::shared_ptr<const Plan> get(const Service& service, bool secure);

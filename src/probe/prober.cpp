@@ -35,8 +35,13 @@ class RealProber final : public Prober {
         scratch_(kReadBytes),
         tools_{std::move(io), clock, matcher_, pool_, scratch_},
         plans_(tools_, options, system) {
-    net::SpareSockets::of(tools_.io).limit(options.max_spare);
-    net::DenyList::of(tools_.io).deny(options.deny_networks);
+    limit(options);
+  }
+
+  void adjust(const net::Options& options) override {
+    limit(options);
+    pool_.limit(options.max_idle);
+    plans_.adjust(options);
   }
 
   std::shared_ptr<const Check> prepare(const Service& service) override {
@@ -73,6 +78,11 @@ class RealProber final : public Prober {
   }
 
  private:
+  void limit(const net::Options& options) {
+    net::SpareSockets::of(tools_.io).limit(options.max_spare);
+    net::DenyList::of(tools_.io).deny(options.deny_networks);
+  }
+
   RegexPool regexes_;
   ExpectationsPool expectations_;
   Matcher matcher_;

@@ -66,6 +66,8 @@ class Prober {
   /// Throws common::UsageError for a service that options.h refuses, common::Error when the trusted certificates cannot
   /// be read.
   virtual std::shared_ptr<const Check> prepare(const Service& service) = 0;
+  /// For what is resolved and connected from now on.
+  virtual void adjust(const net::Options& options) = 0;
   /// All requests of the check, and the fetching of a token for them, run within the service's timeout (plus the time
   /// to cancel); a large body or a costly regex then waits for a thread, for as long again at most: neither `transfer`
   /// nor `total` counts that, and what is found late is found. The fetching of a token counts in `total` and in no

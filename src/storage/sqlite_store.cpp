@@ -55,6 +55,10 @@ SqliteStore::SqliteStore(asio::any_io_executor io, const std::filesystem::path& 
   take_lost();
 }
 
+void SqliteStore::limit_size(std::optional<std::uint64_t> bytes) {
+  max_size_ = bytes ? *bytes : usual_max_size(name_);
+}
+
 void SqliteStore::record_downtime() {
   for (const auto& slot : worker_.left_open()) append(slot);
   const auto alive_at = worker_.alive_at();

@@ -57,6 +57,7 @@ class SqliteStore final : public Store {
   Health health() const override;
   std::uint64_t size_bytes() const override { return state_.size; }
   std::uint64_t max_size_bytes() const override { return max_size_; }
+  void limit_size(std::optional<std::uint64_t> bytes) override;
 
   boost::asio::awaitable<std::size_t> close() override;
 
@@ -73,7 +74,7 @@ class SqliteStore final : public Store {
   void arrived(bool first);
 
   const async::Clock& clock_;
-  const std::uint64_t max_size_;
+  std::uint64_t max_size_;
   const std::string name_;
   bool lost_kept_ = false;  // what was lost before is still in its file
   std::unique_ptr<LockFile> lock_;

@@ -133,6 +133,8 @@ class Store {
   virtual Health health() const = 0;
   virtual std::uint64_t size_bytes() const = 0;
   virtual std::uint64_t max_size_bytes() const = 0;
+  /// Another size cap (Options::max_size), from the next purge_to_cap() on.
+  virtual void limit_size(std::optional<std::uint64_t> bytes) = 0;
 
   /// Commits what waits, with the ballast if need be, and closes the connection and the pool. Nothing may be called
   /// afterwards. Gives how many results could not be stored: they are counted in `<path>.lost`, which the next open

@@ -37,6 +37,7 @@ class HeldProber final : public probe::Prober {
     auto url = std::make_shared<std::string>(service.url);
     return {url, reinterpret_cast<const probe::Check*>(url.get())};
   }
+  void adjust(const net::Options&) override {}
   using probe::Prober::probe;
   boost::asio::awaitable<probe::Observation> probe(std::shared_ptr<const probe::Check> check,
                                                    probe::Keep keep) override {

@@ -1,0 +1,168 @@
+#include "app/reloader.h"
+
+#include <sys/stat.h>
+#include <utility>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+
+#include "async/offload.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/text.h"
+
+namespace monitor::app {
+
+namespace asio = boost::asio;
+namespace log = common::log;
+
+namespace {
+
+/// Blocks, for as long as reading and judging the file takes.
+std::unique_ptr<Takeover> prepare(const config::Settings& before) {
+  auto out = std::make_unique<Takeover>();
+  out->settings = std::make_shared<config::Settings>(config::load(before.file));
+  auto& settings = *out->settings;
+  if (settings.agent.enabled && settings.agent.services.empty()) {
+    throw common::UsageError(fmt::format("there is no service in {}: stop the monitor, or switch the agent off there",
+                                         common::escape_controls(before.file.native())));
+  }
+  out->difference = difference_of(before, settings);
+  out->change = agent::change_of(before.agent.services, settings.agent);
+  settings.agent.services = out->change.options.services;  // one that stays shares what it says with what it was
+  // What waits for a restart is not in force.
+  settings.agent.enabled = before.agent.enabled;
+  settings.storage.path = before.storage.path;
+  return out;
+}
+
+}  // namespace
+
+std::optional<FileStamp> stamp_of(const std::filesystem::path& file) {
+  struct stat found{};
+  if (::stat(file.c_str(), &found) != 0) return std::nullopt;
+  constexpr std::int64_t kNanos = 1'000'000'000;
+  return FileStamp{found.st_dev, found.st_ino, static_cast<std::uint64_t>(found.st_size),
+                   found.st_mtim.tv_sec * kNanos + found.st_mtim.tv_nsec};
+}
+
+Reloader::Reloader(asio::any_io_executor io, std::function<Settings()> in_force, Apply apply, const Systemd& systemd,
+                   std::chrono::milliseconds look_every)
+    : in_force_(std::move(in_force)),
+      apply_(std::move(apply)),
+      systemd_(systemd),
+      look_every_(look_every),
+      judged_(stamp_of(in_force_()->file)),
+      seen_(judged_),
+      wake_(io),
+      served_another_(io) {}
+
+void Reloader::ask() {
+  ++asked_;
+  wake_.notify();
+}
+
+asio::awaitable<Reloaded> Reloader::reload() {
+  ask();
+  const auto mine = asked_;
+  while (served_ < mine) {
+    boost::system::error_code woken;
+    served_another_.expires_at(std::chrono::steady_clock::time_point::max());
+    co_await served_another_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    if (co_await async::cancelled()) throw boost::system::system_error(asio::error::operation_aborted);
+  }
+  co_return last_;
+}
+
+asio::awaitable<void> Reloader::run() {
+  for (;;) {
+    const bool watching = in_force_()->watch;
+    const auto look_at = watching ? std::chrono::steady_clock::now() + look_every_ : common::SteadyTime::max();
+    co_await wake_.wait_until(look_at);
+    const auto serving = asked_;
+    const bool is_asked = served_ < serving;
+    if (!is_asked && !(watching && co_await has_settled())) continue;
+    last_ = co_await read_again(!is_asked);
+    served_ = serving;
+    served_another_.cancel();
+  }
+}
+
+/// Whether the file is another than the one that was read, and nobody is writing it.
+asio::awaitable<bool> Reloader::has_settled() {
+  const auto file = in_force_()->file;
+  const auto look = [&file] { return stamp_of(file); };
+  const auto now = co_await async::offload(pool_, look);
+  const auto before = std::exchange(seen_, now);
+  co_return now&& now == before&& now != judged_;
+}
+
+asio::awaitable<Reloaded> Reloader::read_again(bool watched) {
+  systemd_.reloading();
+  Reloaded out;
+  out.refusal = co_await take_over(watched, out);
+  tell(out);
+  systemd_.ready();
+  co_return out;
+}
+
+/// Why it was not; empty: it was.
+asio::awaitable<std::string> Reloader::take_over(bool watched, Reloaded& out) {
+  std::unique_ptr<Takeover> next;
+  std::string refusal;
+  Settings before = in_force_();
+  const auto read = [&] {
+    judged_ = stamp_of(before->file);  // before it is read: what is written from now on is seen as another
+    return prepare(*before);
+  };
+  try {
+    next = co_await async::offload(pool_, read);
+    seen_ = judged_;
+    out.services = next->settings->agent.services.size();
+    out.added = next->change.added.size();
+    out.changed = next->change.changed.size();
+    out.removed = next->change.removed.size();
+    out.applied = next->difference.applied;
+    out.restart = next->difference.restart;
+    out.warnings = next->settings->warnings;
+    if (watched && loses_too_many(before->agent.services.size(), out.removed)) {
+      refusal = fmt::format(
+          "{} of its {} services are gone, which a file that was cut off would look like; if that is meant, reload it "
+          "(`monitor reload`, systemctl reload, or SIGHUP)",
+          out.removed, before->agent.services.size());
+    } else {
+      co_await apply_(*next);
+    }
+  } catch (const boost::system::system_error& error) {
+    if (error.code() == asio::error::operation_aborted) throw;
+    refusal = error.what();
+  } catch (const std::exception& error) {
+    refusal = error.what();
+  }
+  // So many services are best destroyed where nothing waits for that.
+  const auto destroy = [&] {
+    next.reset();
+    before.reset();
+  };
+  co_await async::offload(pool_, destroy);
+  co_return refusal;
+}
+
+void Reloader::tell(const Reloaded& reloaded) {
+  if (!reloaded.refusal.empty()) {
+    std::string faults = reloaded.refusal;
+    for (auto at = faults.find('\n'); at != std::string::npos; at = faults.find('\n', at)) faults.replace(at, 1, "; ");
+    return log::error("The configuration was read again and not taken over; the one in force stays: {}", faults);
+  }
+  for (const auto& warning : reloaded.warnings) log::warning("{}", warning);
+  if (reloaded.restart.empty()) {
+    log::info("The configuration was read again. {}", sentence_of(reloaded));
+  } else {
+    log::warning("The configuration was read again. {}", sentence_of(reloaded));
+  }
+}
+
+}  // namespace monitor::app
