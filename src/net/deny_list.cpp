@@ -31,7 +31,7 @@ constexpr std::array<std::string_view, 2> kLoopback{"127.0.0.0/8", "::1"};
 constexpr std::array<std::string_view, 2> kLinkLocal{"169.254.0.0/16", "fe80::/10"};
 // Where clouds hand credentials to whoever asks: AWS, Azure, Google and most others, ECS, EKS, Azure's host, Alibaba,
 // Oracle; then AWS, EKS and Google by IPv6.
-constexpr std::array<std::string_view, 9> kMetadata{"169.254.169.254", "169.254.170.2", "169.254.170.23",
+constexpr std::array<std::string_view, 9> kMetadata{"169.254.169.254", "169.254.170.2",   "169.254.170.23",
                                                     "168.63.129.16",   "100.100.100.200", "192.0.0.192",
                                                     "fd00:ec2::254",   "fd00:ec2::23",    "fd20:ce::254"};
 constexpr std::array<NamedSet, 4> kSets{{
@@ -109,8 +109,8 @@ std::optional<std::string> refuse_network(const std::string& text) {
     cut.at(bit / kByteBits) |= bytes.at(bit / kByteBits) & mask;
   }
   if (cut == bytes) return std::nullopt;
-  return fmt::format("{} has bits behind its length: it would deny more than it says; write the network's first address",
-                     text);
+  return fmt::format(
+      "{} has bits behind its length: it would deny more than it says; write the network's first address", text);
 }
 
 Networks::Networks(const std::vector<std::string>& texts) {
@@ -142,8 +142,8 @@ const std::string* Networks::holding(const ip::address& address) const {
 }
 
 const std::string* Networks::holding(const Bytes& bytes) const {
-  const auto found = std::ranges::find_if(
-      ranges_, [&](const Range& range) { return begins_with(bytes, range.bytes, range.bits); });
+  const auto found =
+      std::ranges::find_if(ranges_, [&](const Range& range) { return begins_with(bytes, range.bytes, range.bits); });
   return found == ranges_.end() ? nullptr : &found->name;
 }
 
@@ -154,8 +154,9 @@ DenyList& DenyList::of(const asio::any_io_executor& io) {
 std::optional<Failure> DenyList::refuse(const ip::address& address, std::uint16_t port) const {
   const auto* const network = networks_.holding(address);
   if (network == nullptr) return std::nullopt;
-  return Failure{common::Outcome::kAddressDenied, fmt::format("no connection is made to {}: limits.deny_networks holds {}",
-                                                              endpoint_text(address, port), *network)};
+  return Failure{common::Outcome::kAddressDenied,
+                 fmt::format("no connection is made to {}: limits.deny_networks holds {}", endpoint_text(address, port),
+                             *network)};
 }
 
 }  // namespace monitor::net
