@@ -56,6 +56,41 @@ if(MONITOR_FUZZ)
   target_link_options(monitor_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# Two precompiled headers, the standard library with fmt, and the same with Asio's coroutines; and two more of the same
+# with GoogleTest, for the tests.
+set(MONITOR_STD_HEADERS
+    <algorithm>
+    <chrono>
+    <cstdint>
+    <filesystem>
+    <functional>
+    <map>
+    <memory>
+    <optional>
+    <string>
+    <string_view>
+    <unordered_map>
+    <vector>
+    <fmt/format.h>)
+set(MONITOR_ASIO_HEADERS
+    <boost/asio/awaitable.hpp>
+    <boost/asio/bind_cancellation_slot.hpp>
+    <boost/asio/co_spawn.hpp>
+    <boost/asio/io_context.hpp>
+    <boost/asio/ip/tcp.hpp>
+    <boost/asio/post.hpp>
+    <boost/asio/steady_timer.hpp>
+    <boost/asio/thread_pool.hpp>
+    <boost/asio/use_awaitable.hpp>)
+
+# monitor_pch(NAME HEADERS lib...): a precompiled header that targets with the same flags use by REUSE_FROM.
+function(monitor_pch name headers)
+  file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/pch.cpp" CONTENT "")
+  add_library(${name} STATIC "${CMAKE_CURRENT_BINARY_DIR}/pch.cpp")
+  target_link_libraries(${name} PUBLIC monitor_flags ${ARGN})
+  target_precompile_headers(${name} PRIVATE ${headers})
+endfunction()
+
 # monitor_library(NAME [PCH std|asio] [LINKS lib...] [PRIVATE lib...])
 function(monitor_library name)
   cmake_parse_arguments(ARG "" "PCH" "LINKS;PRIVATE" ${ARGN})
@@ -86,7 +121,7 @@ function(monitor_tests name)
     ${name}_tests PRIVATE MONITOR_SOURCE_DIR="${PROJECT_SOURCE_DIR}" MONITOR_BINARY="$<TARGET_FILE:monitor>"
                           MONITOR_EXAMPLE="$<TARGET_FILE:monitor_example>")
   if(ARG_PCH)
-    target_precompile_headers(${name}_tests REUSE_FROM monitor_pch_${ARG_PCH})
+    target_precompile_headers(${name}_tests REUSE_FROM monitor_pch_${ARG_PCH}_tests)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
