@@ -6,7 +6,8 @@ from .daemon import service_in
 
 SKIP_REASONS = {1: "still_running", 2: "pool_exhausted", 3: "suspended", 4: "stopping", 5: "rate_limited",
                 6: "retry_after"}  # storage::SkipReason
-GAP_REASONS = {1: "disk_full", 2: "size_cap", 3: "remote_lost", 4: "not_running", 5: "unstored"}  # storage::GapReason
+GAP_REASONS = {1: "disk_full", 2: "size_cap", 3: "remote_lost", 4: "not_running", 5: "unstored", 6: "refused",
+               7: "file_lost"}  # storage::GapReason
 
 # Times in µs since 1970. `status` is None without a response.
 Row = collections.namedtuple("Row", "agent seq service at lateness status length outcome attempt total")

@@ -14,7 +14,7 @@ from .target import number_in
 # target may be late to look at it.
 _CLOCK_SLACK = 2_000_000
 # What a gap of these reasons tells of existed, and is not in PostgreSQL.
-_LOST = {"disk_full", "size_cap", "remote_lost", "unstored"}
+_LOST = {"disk_full", "size_cap", "remote_lost", "unstored", "refused", "file_lost"}
 
 
 @dataclasses.dataclass
