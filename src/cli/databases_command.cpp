@@ -3,11 +3,13 @@
 #include <CLI/App.hpp>
 #include <fmt/format.h>
 
+#include "app/adopt.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/edit.h"
 #include "cli/external.h"
 #include "cli/paths.h"
+#include "cli/prompt.h"
 #include "cli/views.h"
 #include "common/error.h"
 
@@ -49,6 +51,23 @@ int update_databases(Console& console, const UpdateArguments& arguments) {
   return kDone;
 }
 
+struct AdoptArguments {
+  std::optional<std::string> config_path;
+  bool yes = false;
+};
+
+int adopt_original(Console& console, const AdoptArguments& arguments) {
+  const auto document = config::read(config_file(arguments.config_path));
+  const auto uri = external_database(document, "with a table to adopt; set external_database_uri");
+  confirm(console,
+          "In the external database the table monitoring will be renamed to monitoring_original, and a view monitoring "
+          "made over it and the results of this program. The tool before monitor must have been stopped: it cannot "
+          "write there any more. Continue?",
+          arguments.yes);
+  console.out << app::adopt_original(uri);
+  return kDone;
+}
+
 void define_show(CLI::App& databases, Choice& choice) {
   CLI::App& command =
       add_command(databases, "show", "Show where results are kept and sent.", "monitor config databases show");
@@ -74,12 +93,27 @@ void define_update(CLI::App& databases, Choice& choice) {
   choose(command, choice, arguments, update_databases);
 }
 
+void define_adopt(CLI::App& databases, Choice& choice) {
+  CLI::App& command = add_command(
+      databases, "adopt",
+      "Show the old rows too: where PostgreSQL has a table monitoring of the tool before monitor, rename it to "
+      "monitoring_original and make a view monitoring over both.\n"
+      "In one transaction, which changes nothing if it cannot be done: stop the tool before monitor first. Running "
+      "monitors go on.",
+      "monitor config databases adopt");
+  const auto arguments = std::make_shared<AdoptArguments>();
+  add_yes(command, arguments->yes, "Do not ask.");
+  add_config_path(command, arguments->config_path);
+  choose(command, choice, arguments, adopt_original);
+}
+
 }  // namespace
 
 void add_databases_commands(CLI::App& config, Choice& choice) {
   CLI::App& databases = add_group(config, "databases", "Show and update where results are kept and sent.");
   define_show(databases, choice);
   define_update(databases, choice);
+  define_adopt(databases, choice);
 }
 
 }  // namespace monitor::cli

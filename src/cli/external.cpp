@@ -1,7 +1,10 @@
 #include "cli/external.h"
 
+#include <fmt/format.h>
+
 #include "cli/prompt.h"
 #include "common/error.h"
+#include "config/settings.h"
 #include "exporter/options.h"
 
 namespace monitor::cli {
@@ -12,6 +15,14 @@ std::optional<std::string> external_uri(Console& console, const std::optional<st
   // What an environment variable will make of the text is known when the configuration is loaded.
   if (uri.find("${") != std::string::npos) return uri;
   if (const auto why = exporter::refuse_uri(uri)) throw common::UsageError(*why);
+  return uri;
+}
+
+std::string external_database(const config::Document& document, std::string_view purpose) {
+  auto uri = config::load(document.file).exporter.uri;
+  if (uri.empty()) {
+    throw common::UsageError(fmt::format("{} names no external database {}", document.file.string(), purpose));
+  }
   return uri;
 }
 

@@ -10,6 +10,8 @@
 
 #include "cli/cli.h"
 #include "cli/command.h"
+#include "cli/database_file.h"
+#include "cli/external.h"
 #include "cli/paths.h"
 #include "cli/report_tables.h"
 #include "cli/report_text.h"
@@ -33,24 +35,6 @@ struct Arguments {
 
 using report::Report;
 using report::ServiceReport;
-
-/// The local database's path. The whole configuration is expanded only where the path needs it: the variables and
-/// secrets of the daemon's environment are not always those of who asks for a report.
-std::filesystem::path database_of(const config::Document& document) {
-  const auto& path = document.local_database_path;
-  const bool expands = document.format == config::Format::kYaml && path.find("${") != std::string::npos;
-  if (expands) return config::load(document.file).storage.path;
-  return expanded(path.empty() ? config::kDefaultLocalPath : path);
-}
-
-/// Unlike the local path it may come from a file or a variable, so the whole configuration is read.
-std::string uri_of(const config::Document& document) {
-  const auto uri = config::load(document.file).exporter.uri;
-  if (!uri.empty()) return uri;
-  throw common::UsageError(
-      fmt::format("{} names no external database to report from; set external_database_uri, or leave out --external",
-                  document.file.string()));
-}
 
 std::chrono::seconds parse_last(const std::string& text) {
   const auto last = common::parse_duration(text);
@@ -102,10 +86,10 @@ Report report_of(const config::Document& document, const Source& source, report:
 
 Source source_of(const config::Document& document, bool external) {
   if (external) {
-    return
-        [uri = uri_of(document)](const report::Options& options) { return report::summarize_external(uri, options); };
+    return [uri = external_database(document, "to report from; set external_database_uri, or leave out --external")](
+               const report::Options& options) { return report::summarize_external(uri, options); };
   }
-  return [database = database_of(document)](const report::Options& options) {
+  return [database = database_file(document)](const report::Options& options) {
     return report::summarize(database, options);
   };
 }

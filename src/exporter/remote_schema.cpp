@@ -18,15 +18,12 @@ constexpr std::string_view kPrefix = "monitoring_results_";
 /// DETACH takes the table's strongest lock: it waits behind every open SELECT, and every insert waits behind it.
 constexpr std::chrono::milliseconds kDetachWait{200};
 
-void take_lock(Transaction& transaction) {
-  transaction.run(fmt::format("SELECT pg_advisory_xact_lock({})", kAdvisoryLock));
-}
-
 struct State {
   int version = 0;      ///< 0: there is none
   bool tables = false;  ///< none is missing
   std::string view;
   bool view_complete = false;  ///< it is there with every column of ours
+  bool adopted = false;        ///< the predecessor's rows are in the view too
 
   bool current() const { return version >= kSchemaVersion && tables && view_complete; }
 };
@@ -46,11 +43,21 @@ monitoring_results,monitoring_gaps,monitoring_skipped,monitoring_tls,monitoring_
 monitoring_months,monitoring_outages,monitoring_rolled,monitoring_touched}'::text[]) AS name WHERE to_regclass(name) IS NULL
 )sql";
 
+/// Told by our comment on the table, or, where a restored dump left the comments out, by the view that needs it.
+constexpr const char* kAdoptedSql = R"sql(
+SELECT count(*) FROM (SELECT to_regclass($1) AS oid) AS c
+WHERE obj_description(c.oid, 'pg_class') = $2 OR EXISTS (
+  SELECT FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+  WHERE d.refobjid = c.oid AND r.ev_class = to_regclass('monitoring'))
+)sql";
+
 State read_state(Transaction& transaction) {
   State state;
   state.view = transaction.run(kViewSql, {std::string(kViewComment)}).at(0).at(0).value_or("");
   const std::string complete = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2";
   state.view_complete = number_in(transaction.run(complete, {state.view, std::string(kNewestColumn)}).at(0).at(0)) != 0;
+  const auto adopted = transaction.run(kAdoptedSql, {std::string(kOriginalTable), std::string(kOriginalComment)});
+  state.adopted = state.view == "monitoring" && number_in(adopted.at(0).at(0)) != 0;
   state.tables = number_in(transaction.run(kMissingSql).at(0).at(0)) == 0;
   if (number_in(transaction.run("SELECT count(to_regclass('monitoring_schema'))").at(0).at(0)) != 0) {
     const auto rows = transaction.run("SELECT coalesce(max(version), 0) FROM monitoring_schema");
@@ -113,23 +120,36 @@ std::int64_t number_in(const std::optional<std::string>& text) {
   return value;
 }
 
-SchemaReport ensure_schema(Session& session) {
+void take_schema_lock(Transaction& transaction) {
+  transaction.run(fmt::format("SELECT pg_advisory_xact_lock({})", kAdvisoryLock));
+}
+
+SchemaReport ensure_schema(Transaction& transaction) {
   SchemaReport report;
-  const auto transaction = session.begin();
-  report.now = server_now(*transaction);
-  State state = read_state(*transaction);
+  State state = read_state(transaction);
   bool upgraded = false;
   if (!state.current()) {
-    take_lock(*transaction);
-    state = read_state(*transaction);  // another agent may have been faster
+    take_schema_lock(transaction);
+    state = read_state(transaction);  // another agent may have been faster
     upgraded = state.version < kSchemaVersion;
-    if (upgraded || !state.tables) make_tables(*transaction);
+    if (upgraded || !state.tables) make_tables(transaction);
     // A newer version's view has our columns, and more, which replacing would refuse to take away.
-    if (!state.view_complete) transaction->run(view_sql(state.view));
+    if (!state.view_complete) {
+      transaction.run(view_sql(state.view, state.adopted ? ViewOf::kOursAndOriginal : ViewOf::kOurs));
+    }
     report.created = true;
   }
-  report.created |= ensure_outcomes(*transaction, upgraded);
+  report.created |= ensure_outcomes(transaction, upgraded);
   report.view = state.view;
+  report.adopted = state.adopted;
+  return report;
+}
+
+SchemaReport ensure_schema(Session& session) {
+  const auto transaction = session.begin();
+  const auto now = server_now(*transaction);
+  auto report = ensure_schema(*transaction);
+  report.now = now;
   transaction->commit();
   return report;
 }
@@ -179,7 +199,7 @@ std::optional<std::set<std::chrono::sys_days>> own_partitions(Transaction& trans
 // room to spare would keep it for ever: full pages save 10 of 200 bytes a row.
 void ensure_partition(Session& session, std::chrono::sys_days day) {
   const auto transaction = session.begin();
-  take_lock(*transaction);
+  take_schema_lock(*transaction);
   if (partitions(*transaction).days.contains(day)) return;
   seal_lost(*transaction, day);
   const auto name = std::string(kPrefix) + name_of_day(day);
@@ -195,7 +215,7 @@ void ensure_partition(Session& session, std::chrono::sys_days day) {
 // The marks are looked at again when nobody writes to the table any more: a batch that came in between has one.
 Dropped drop_expired(Session& session, std::chrono::seconds retention) {
   const auto transaction = session.begin();
-  take_lock(*transaction);
+  take_schema_lock(*transaction);
   const auto days = partitions(*transaction).days;
   if (days.empty()) return {};
   const auto oldest = *days.begin();

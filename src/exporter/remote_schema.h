@@ -31,11 +31,16 @@ inline constexpr int kFlagHttp10 = 32;
 struct SchemaReport {
   bool created = false;    ///< something was made or upgraded
   std::string view;        ///< `monitoring`, or `monitoring_v` where the name is taken
+  bool adopted = false;    ///< the view has the predecessor's rows too
   common::WallTime now{};  ///< the server's clock
 };
 
 /// Makes what is missing, under an advisory lock. Without anything to make, nothing but SELECT is needed.
 SchemaReport ensure_schema(Session& session);
+/// The same as a part of a transaction; leaves `now` out.
+SchemaReport ensure_schema(Transaction& transaction);
+/// Held until the end of the transaction by whoever changes the schema.
+void take_schema_lock(Transaction& transaction);
 /// Puts in what is missing of the list of outcomes, which grows with the program, without a change of the schema;
 /// `rewrite`: the words of an older version too. Whether there was anything to do.
 bool ensure_outcomes(Transaction& transaction, bool rewrite = false);

@@ -179,11 +179,12 @@ std::string tables_sql() {
          tier_sql("monitoring_days") + tier_sql("monitoring_months") + std::string(kLedgersSql);
 }
 
+namespace {
+
 // Outer joins: a row whose agent or definition somebody deleted is still a row. request_timestamp is the column itself,
 // so that a condition on it reaches index and partitions.
-std::string view_sql(std::string_view name) {
+std::string our_rows_sql() {
   return fmt::format(R"sql(
-CREATE OR REPLACE VIEW {name} AS
 SELECT
   r.seq AS id,
   a.agent_id::text || ':' || r.seq AS local_id,
@@ -238,13 +239,58 @@ FROM monitoring_results r
 LEFT JOIN monitoring_agents a ON a.id = r.agent
 LEFT JOIN monitoring_definitions d ON d.id = r.definition
 LEFT JOIN monitoring_outcomes o ON o.code = r.outcome
-LEFT JOIN monitoring_tls t ON t.id = r.tls;
-COMMENT ON VIEW {name} IS '{comment}';
+LEFT JOIN monitoring_tls t ON t.id = r.tls
 )sql",
-                     fmt::arg("name", name), fmt::arg("regex", kFlagContainsRegex), fmt::arg("reused", kFlagReused),
+                     fmt::arg("regex", kFlagContainsRegex), fmt::arg("reused", kFlagReused),
                      fmt::arg("http_1_0", kFlagHttp10), fmt::arg("retried", kFlagRetried),
                      fmt::arg("capped", kFlagCapped), fmt::arg("dns_cached", kFlagDnsCached),
-                     fmt::arg("newest", kNewestColumn), fmt::arg("comment", kViewComment));
+                     fmt::arg("newest", kNewestColumn));
+}
+
+// The predecessor judged nothing: `up` is what our defaults make of what it saw. It named no kind of failure, so there
+// the outcome is null. Types are those of the other half exactly, or conditions would not reach the indexes.
+constexpr std::string_view kOriginalRows = R"sql(
+SELECT
+  m.id::bigint,
+  m.local_id::text,
+  m.url::varchar,
+  m.method::varchar,
+  m.request_timestamp,
+  m.regex_check_required,
+  m.contains_regex,
+  m.contains_exception,
+  m.status_code,
+  m.response_timestamp,
+  m.regex::varchar,
+  m.exception,
+  m.local_created_at,
+  m.created_at,
+  (m.method || ' ' || m.url)::text,
+  j.outcome = 'up',
+  CASE WHEN j.outcome = 'up' THEN 'up' ELSE 'down' END,
+  nullif(j.outcome, 'exception'),
+  CASE j.outcome WHEN 'exception' THEN m.exception WHEN 'body_mismatch' THEN 'the regex was not found'
+    ELSE 'HTTP ' || m.status_code END,
+  null::bigint, null::bigint, null::bigint, null::bigint, null::bigint,
+  (extract(epoch FROM m.response_timestamp - m.request_timestamp) * 1000000)::bigint,
+  null::bigint, null::bigint, null::text, null::text,
+  0,
+  null::uuid, null::bigint, null::text, null::integer, null::text, null::boolean, null::boolean, null::boolean,
+  null::text, null::text, null::text, null::text, null::timestamp, null::text, null::text
+FROM monitoring_original m
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN m.contains_exception OR m.status_code IS NULL THEN 'exception'
+              WHEN m.status_code NOT BETWEEN 200 AND 399 THEN 'status'
+              WHEN m.regex_check_required AND NOT m.contains_regex THEN 'body_mismatch'
+              ELSE 'up' END AS outcome
+) AS j
+)sql";
+
+}  // namespace
+
+std::string view_sql(std::string_view name, ViewOf rows) {
+  return fmt::format("CREATE OR REPLACE VIEW {0} AS {1}{2}; COMMENT ON VIEW {0} IS '{3}'", name, our_rows_sql(),
+                     rows == ViewOf::kOurs ? "" : fmt::format("UNION ALL {}", kOriginalRows), kViewComment);
 }
 
 std::string pass_numbers_sql(std::string_view table) {

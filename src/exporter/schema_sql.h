@@ -14,8 +14,14 @@ inline constexpr std::string_view kNewestColumn = "evidence";
 
 /// Every table, each made only if it is missing, with every column.
 std::string tables_sql();
-/// Makes or replaces the view `name`.
-std::string view_sql(std::string_view name);
+/// What the predecessor's table is called once it is adopted, and what says of a table that it was.
+inline constexpr std::string_view kOriginalTable = "monitoring_original";
+inline constexpr std::string_view kOriginalComment =
+    "monitor: results of the tool before; the view monitoring has them too";
+
+enum class ViewOf { kOurs, kOursAndOriginal };
+/// Makes or replaces the view `name`, over our results or over those of kOriginalTable too.
+std::string view_sql(std::string_view name, ViewOf rows = ViewOf::kOurs);
 /// After entries were put back under their old numbers: new ones get numbers beyond these, and beyond every number that
 /// was ever given, as other agents' rows may refer to what they have not put back yet.
 std::string pass_numbers_sql(std::string_view table);

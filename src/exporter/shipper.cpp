@@ -100,7 +100,8 @@ awaitable<storage::Cursor> Shipper::open_sink() {
 void Shipper::announce(const Opened& opened) {
   where_ = opened.where;
   if (opened.schema.view != "monitoring" && !std::exchange(view_announced_, true)) {
-    log::warning("a table named monitoring is already in the database and is left as it is; the view is called {}",
+    log::warning("a table named monitoring is already in the database and is left as it is; the view is called {}; "
+                 "`monitor config databases adopt` puts both behind one view",
                  opened.schema.view);
   }
   if (!opened.exposure.empty() && !std::exchange(exposure_announced_, true)) {
