@@ -39,6 +39,7 @@ void define(CLI::App& root, Choice& choice) {
   add_report_command(root, choice);
   add_db_commands(root, choice);
   add_quarantine_commands(root, choice);
+  add_verify_command(root, choice);
 }
 
 /// The name of the command that the arguments reached: `monitor config show`.

@@ -25,7 +25,7 @@ struct LedgerGap {
   std::string reason;
   common::WallTime from{};
   common::WallTime to{};
-  SeqRange numbers;  ///< nothing where it starts at 0: no number was given, or none can be told any more
+  SeqRange numbers{};  ///< nothing where it starts at 0: no number was given, or none can be told any more
   std::int64_t count = 0;
 };
 
@@ -68,7 +68,7 @@ struct Ledgers {
   std::optional<LedgerThere> there;  ///< nothing: PostgreSQL has never heard of it
   /// Where not everything was read: numbers below are of results that are older than that.
   storage::Seq from = 0;
-  SeqSet different;  ///< in both, and not alike
+  SeqSet different{};  ///< in both, and not alike
 };
 
 }  // namespace monitor::report

@@ -16,7 +16,7 @@ struct Missing {
   /// `waiting`, `sent_meanwhile`, `quarantined`, `remote_retention`, a gap's reason, or `unexplained`.
   std::string reason;
   bool explained = true;
-  SeqSet numbers;  ///< empty where a gap tells only how many
+  SeqSet numbers{};  ///< empty where a gap tells only how many
   std::int64_t count = 0;
 };
 
@@ -51,8 +51,8 @@ struct Verification {
 };
 
 struct VerifyOptions {
-  std::optional<std::chrono::seconds> last;  ///< only days from so long ago on; nothing: everything
-  std::optional<std::string> agent;          ///< a UUID, of this file or another
+  std::optional<std::chrono::seconds> last{};  ///< only days from so long ago on; nothing: everything
+  std::optional<std::string> agent{};          ///< a UUID, of this file or another
   bool all_agents = false;                   ///< those of other files too
   std::chrono::seconds rollup_days{};        ///< how long PostgreSQL remembers what it removed
   common::WallTime now{};
