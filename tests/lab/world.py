@@ -129,14 +129,17 @@ class World:
         first, last = self.daemon.config.first, self.daemon.config.first + self.daemon.config.services
         return [request for request in requests if first <= request.service < last]
 
-    def judge(self, fail=True):
-        """Once the monitor has stopped. Counts; Broken with what is not explained."""
+    def judge(self, fail=True, heard=None):
+        """Once the monitor has stopped. Counts; Broken with what is not explained. `heard`: is given requests and both
+        books, and makes them comparable where the program's clock was not the target's."""
         requests = self.requests()
         local = books.local(self.daemon.database)
         session = self.cluster.open(self.database_name) if self.cluster else None
         remote = books.remote(session) if session else books.Books()
         if session:
             session.close()
+        if heard:
+            heard(requests, local, remote)
         verdict = oracle.judge(requests, local, remote, self.lives, self.witnessed, self.allowance)
         if bad := [line for line in self.daemon.lines() if _BUG.search(line)]:
             verdict.wrong("the log tells of a bug", bad)

@@ -1,0 +1,260 @@
+"""The disk, and the files on it."""
+import os
+import pathlib
+import signal
+import sqlite3
+import time
+
+from . import books
+from .cases import Injected, LeftOut, Tmpfs, finished, lines_so_far, polls_on, refused, require, says
+from .world import now_us
+
+_WAITS = "Results wait in memory"
+_STORED_AGAIN = "are stored in"
+
+
+def disk_full(scene):
+    """And freed; in the long form only after the queue in memory has run over."""
+    overflows = scene.lab.long
+    with Tmpfs(scene.room / "disk", "64m") as disk:
+        world = scene.started(services=1000 if overflows else 40, place=disk.folder, keys={"local_max_size": "1 GiB"})
+        since = lines_so_far(world)
+        disk.fill()
+        says(world, _WAITS, since)
+        polls_on(world, 35 if overflows else 4)
+        status = world.daemon.status
+        require("disk" in status or "memory" in status, f"the status does not tell of the disk: {status}")
+        disk.free()
+        said = world.daemon.lines()[says(world, _STORED_AGAIN, since, 60)]
+        counts = finished(world)
+        require(bool(counts["dropped_and_told"]) == overflows, f"{counts['dropped_and_told']} are told of as dropped")
+        require(f"; {counts['dropped_and_told']} were dropped" in said, f"the log counts otherwise than the gaps: {said}")
+    return counts
+
+
+def disk_full_at_start(scene):
+    """A disk without a free byte; the reserve that is beside the database is given up, and it runs."""
+    with Tmpfs(scene.room / "disk", "32m") as disk:
+        world = scene.started(place=disk.folder, keys={"local_max_size": "1 GiB"})
+        world.stop()
+        disk.fill()
+        world.start()
+        world.daemon.ready(30 * scene.lab.slowness)
+        polls_on(world)
+        disk.free()
+        return finished(world)
+
+
+def _fails(scene, calls, error):
+    world = scene.started(services=40)
+    since = lines_so_far(world)
+    with Injected(world, calls, f"error={error}"):
+        says(world, _WAITS, since)
+        polls_on(world, scene.seconds(3, 30))
+    says(world, _STORED_AGAIN, since, 60)
+    return finished(world)
+
+
+def write_fails(scene):
+    return _fails(scene, "pwrite64", "EIO")
+
+
+def no_space_without_a_full_disk(scene):
+    return _fails(scene, "pwrite64", "ENOSPC")
+
+
+def sync_fails(scene):
+    return _fails(scene, "fdatasync,fsync", "EIO")
+
+
+def _taken_away(scene, how):
+    """The file is no longer at its name. What was only in it is lost, and that is said and counted."""
+    world = scene.started()
+    since = lines_so_far(world)
+    began = now_us()
+    how(world)
+    says(world, str(world.daemon.database), since, 90)
+    polls_on(world)
+    world.flows()
+    world.stop()
+    # What was in the file that is gone, and in PostgreSQL not yet: it cannot be known to who has neither.
+    world.allowance.unanswered = ((began - 5_000_000, now_us()),)
+    return {**world.judge().counts}
+
+
+def deleted(scene):
+    def how(world):
+        for suffix in ("", "-wal", "-shm"):
+            pathlib.Path(f"{world.daemon.database}{suffix}").unlink(missing_ok=True)
+    return _taken_away(scene, how)
+
+
+def renamed(scene):
+    def how(world):
+        world.daemon.database.rename(world.daemon.database.with_name("elsewhere"))
+    return _taken_away(scene, how)
+
+
+def replaced(scene):
+    """By a copy of what it was before the start."""
+    world = scene.started()
+    world.stop()
+    old = world.daemon.database.read_bytes()
+    world.start()
+    world.daemon.ready(30 * scene.lab.slowness)
+    world.flows()
+    since = lines_so_far(world)
+    began = now_us()
+    fresh = world.daemon.database.with_name("fresh")
+    fresh.write_bytes(old)
+    fresh.chmod(0o600)
+    fresh.rename(world.daemon.database)
+    says(world, str(world.daemon.database), since, 90)
+    polls_on(world)
+    world.flows()
+    world.stop()
+    world.allowance.unanswered = ((began - 5_000_000, now_us()),)
+    return {**world.judge().counts}
+
+
+def read_only_folder(scene):
+    with Tmpfs(scene.room / "disk", "64m") as disk:
+        world = scene.world(place=disk.folder, keys={"local_max_size": "1 GiB"})
+        disk.remount("ro")
+        refused(world, ["read-only", str(disk.folder)])
+        disk.remount("rw")
+        world.start()
+        world.daemon.ready(30 * scene.lab.slowness)
+        return finished(world)
+
+
+def lock_refused(scene):
+    """As on a file system that has none."""
+    world = scene.world()
+    for calls, error in (("flock", "ENOLCK"), ("flock", "EOPNOTSUPP")):
+        refused(world, ["lock", str(world.daemon.folder)],
+                wrap=("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
+                      f"inject={calls}:error={error}"))
+    world.start()
+    world.daemon.ready(30 * scene.lab.slowness)
+    return finished(world)
+
+
+def second_instance(scene):
+    world = scene.started()
+    status, said = world.daemon.run("start", "--yes", seconds=20)
+    require(status == 1 and str(world.daemon.process.pid) in said, f"a second one says ({status}): {said}")
+    return finished(world)
+
+
+def newer_version(scene):
+    world = scene.started()
+    world.stop()
+    own = sqlite3.connect(world.daemon.database)
+    version = own.execute("PRAGMA user_version").fetchone()[0]
+    own.execute("PRAGMA user_version = 9999")
+    own.close()
+    before = world.daemon.database.read_bytes()
+    refused(world, ["newer version", str(world.daemon.database)])
+    require(world.daemon.database.read_bytes() == before, "a database of a newer version was written to")
+    own = sqlite3.connect(world.daemon.database)
+    own.execute(f"PRAGMA user_version = {version}")
+    own.close()
+    world.start()
+    world.daemon.ready(30 * scene.lab.slowness)
+    return finished(world)
+
+
+def torn_log(scene):
+    """The end of the write-ahead log is torn off or scrambled: what a disk leaves that lost its power, imitated."""
+    world = scene.started(services=100)
+    torn = 0
+    for number in range(scene.seconds(4, 40)):
+        time.sleep(1)
+        world.kill()
+        torn += _tear(scene, world, number % 2 == 0)
+        world.start()
+        world.daemon.ready(30 * scene.lab.slowness)
+        world.flows()
+    world.stop()
+    return {**world.judge().counts, "torn_logs": scene.seconds(4, 40), "torn_rows": torn}
+
+
+def _tear(scene, world, cut):
+    log = world.daemon.database.with_name(world.daemon.database.name + "-wal")
+    whole = log.read_bytes() if log.exists() else b""
+    before = _rows_in_copy(world, whole)
+    frame = 4096 + 24
+    place = max(0, len(whole) - scene.random.randrange(1, 6 * frame))
+    torn = whole[:place]
+    if not cut:
+        torn += bytes(scene.random.randrange(256) for _ in range(min(512, len(whole) - place))) + whole[place + 512:]
+    log.write_bytes(torn)
+    after = _rows_in_copy(world, torn)
+    lost = {key: row for key, row in before.items() if after.get(key) != row}
+    if lost:
+        world.allowance.unanswered += ((min(row.at for row in lost.values()) - 100_000, world.lives[-1].ended),)
+        for key in lost:
+            world.witnessed.pop(key[1], None)
+    return len(lost)
+
+
+def _rows_in_copy(world, log):
+    """What a reader would see, without leaving a trace on the file itself."""
+    copy = world.room / "copy.sqlite3"
+    copy.write_bytes(world.daemon.database.read_bytes())
+    copy.with_name("copy.sqlite3-wal").write_bytes(log)
+    try:
+        return books.local(copy).rows
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            pathlib.Path(f"{copy}{suffix}").unlink(missing_ok=True)
+
+
+def corrupt_page(scene):
+    """Set aside and begun anew, with a word about both."""
+    world = scene.started(services=100)
+    world.stop()
+    rows = books.local(world.daemon.database).rows
+    since = lines_so_far(world)
+    with open(world.daemon.database, "r+b") as file:
+        file.seek(0, os.SEEK_END)
+        pages = file.tell() // 4096
+        for page in range(1, pages):
+            file.seek(page * 4096)
+            file.write(os.urandom(2048))
+    world.start()
+    world.daemon.ready(30 * scene.lab.slowness)
+    world.flows()
+    says(world, str(world.daemon.database), since)
+    world.stop()
+    world.allowance.unanswered = ((0, max(row.at for row in rows.values()) + 2_000_000),)
+    return {**world.judge().counts}
+
+
+def size_cap(scene):
+    """Reached while PostgreSQL is away: the oldest results go, and gaps that arrive later tell how many."""
+    world = scene.world(services=400, keys={"local_max_size": "16 MiB", "keep_exported": "0"},
+                        service_keys="expect: {headers: {X-Parity: odd}}")
+    world.target.behave("wordy")
+    world.cluster.sql(f"ALTER DATABASE {world.database_name} ALLOW_CONNECTIONS false")
+    world.start()
+    world.daemon.ready(30 * scene.lab.slowness)
+    end = time.monotonic() + scene.seconds(15, 90)
+    while time.monotonic() < end:
+        time.sleep(0.2)
+        world.witness()
+    require(world.daemon.running(), f"the monitor has ended: {world.daemon.said()}")
+    size = world.daemon.database.stat().st_size
+    require(size <= 20 << 20, f"the local database has {size} bytes above a cap of 16 MiB")
+    world.cluster.sql(f"ALTER DATABASE {world.database_name} ALLOW_CONNECTIONS true")
+    counts = finished(world)
+    told = world.cluster.sql("SELECT coalesce(sum(count), 0) FROM monitoring_gaps WHERE reason = 'size_cap'",
+                             world.database_name)
+    require(int(told) > 0, "PostgreSQL knows of no gap")
+    return {**counts, "removed_at_the_cap": int(told)}
+
+
+CASES = [size_cap, deleted, renamed, replaced, disk_full, torn_log, write_fails, sync_fails,
+         no_space_without_a_full_disk, disk_full_at_start, corrupt_page, read_only_folder, lock_refused, newer_version,
+         second_instance]
