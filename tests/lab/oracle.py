@@ -114,13 +114,14 @@ def _holes(union, local, remote, verdict):
 
 
 def _witnessed(there, local, remote, witnessed, verdict):
-    """Gives `there` with the rows that a gap tells of, as they were seen when they were still here."""
+    """Gives `there` with the rows that a gap or the quarantine tells of, as they were seen when they were still here."""
     moments = collections.defaultdict(set)
     for (_, seq), row in there.items():
         moments[seq].add(row.at)
     told = _told(local, remote)
-    gone = [row for seq, row in witnessed.items() if row.at not in moments[seq] and seq not in local.quarantined]
-    lost = [row for row in gone if not any(first <= row.seq <= last for first, last in told)]
+    gone = [row for seq, row in witnessed.items() if row.at not in moments[seq]]
+    lost = [row for row in gone if row.seq not in local.quarantined
+            and not any(first <= row.seq <= last for first, last in told)]
     verdict.counts["seen_committed"] = len(witnessed)
     verdict.counts["lost_after_commit"] = len(lost)
     if lost:

@@ -72,8 +72,9 @@ def in_parallel(works):
             kind, value = "trouble", f"a world ended without a word, status {child.exitcode}"
         child.join()
         (results if kind == "done" else failures).append((kind, value))
-    for kind, value in failures:
-        raise Broken(value) if kind == "broken" else Trouble(value)
+    if failures:
+        story = "\n".join(value for _, value in failures)
+        raise Broken(story) if all(kind == "broken" for kind, _ in failures) else Trouble(story)
     return [value for _, value in results]
 
 
