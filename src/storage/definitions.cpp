@@ -55,7 +55,8 @@ Definitions::Definitions(Database& database)
     : database_(database),
       find_fingerprint_(database.prepare("SELECT id FROM definitions WHERE fingerprint = ?1")),
       insert_(database.prepare("INSERT INTO definitions (fingerprint, key, name, url, method, check_regex, regex, "
-                               "interval_s, timeout_s, settings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")),
+                               "interval_s, timeout_s, settings, id) "
+                               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")),
       find_(
           database.prepare("SELECT id, fingerprint, key, name, url, method, check_regex, regex, interval_s, timeout_s, "
                            "settings FROM definitions WHERE id = ?1")),
@@ -69,16 +70,24 @@ Definitions::Definitions(Database& database)
 DefinitionId Definitions::define(Definition definition) {
   definition = made_storable(std::move(definition));
   const auto digest = fingerprint(definition);
-  const std::span<const std::uint8_t> bytes(digest);
-  if (const auto id = find_fingerprint_.integer(bytes)) return *id;
-  insert_.run(bytes, std::string_view(definition.key), std::string_view(definition.name),
-              std::string_view(definition.url), std::string_view(definition.method),
+  const auto id = find_fingerprint_.integer(std::span<const std::uint8_t>(digest));
+  return id ? *id : insert(std::nullopt, definition);
+}
+
+void Definitions::restore(DefinitionId id, Definition definition) {
+  insert(id, made_storable(std::move(definition)));
+}
+
+DefinitionId Definitions::insert(std::optional<DefinitionId> id, const Definition& definition) {
+  const auto digest = fingerprint(definition);
+  insert_.run(std::span<const std::uint8_t>(digest), std::string_view(definition.key),
+              std::string_view(definition.name), std::string_view(definition.url), std::string_view(definition.method),
               std::int64_t{definition.check_regex ? 1 : 0}, std::optional<std::string_view>(definition.regex),
               definition.interval.count(), definition.timeout.count(),
-              definition.settings.empty() ? std::nullopt : std::optional<std::string_view>(definition.settings));
-  const DefinitionId id = database_.last_id();
-  if (definition.interval > kRememberedInterval) remembered_.insert(id);
-  return id;
+              definition.settings.empty() ? std::nullopt : std::optional<std::string_view>(definition.settings), id);
+  const DefinitionId stored = database_.last_id();
+  if (definition.interval > kRememberedInterval) remembered_.insert(stored);
+  return stored;
 }
 
 StoredDefinition Definitions::find(DefinitionId id) {

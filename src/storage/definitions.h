@@ -22,6 +22,8 @@ class Definitions {
 
   /// The id of `definition`, stored if new; its text is made storable. Inside the caller's transaction.
   DefinitionId define(Definition definition);
+  /// Stores one under the number that it had in another file.
+  void restore(DefinitionId id, Definition definition);
   /// The stored definition; its fields are empty if there is none of this id.
   StoredDefinition find(DefinitionId id);
   /// Remembers when a definition with a long interval last ran. Inside the caller's transaction.
@@ -33,6 +35,7 @@ class Definitions {
   std::unordered_map<std::string, common::Verdict> last_verdicts();
 
  private:
+  DefinitionId insert(std::optional<DefinitionId> id, const Definition& definition);
   Database& database_;
   Statement find_fingerprint_;
   Statement insert_;

@@ -90,6 +90,18 @@ std::string identity_of(const fs::path& file) {
                      born ? info.stx_btime.tv_nsec : 0);
 }
 
+std::optional<Place> place_of(const fs::path& file) {
+  struct stat info{};
+  if (::stat(file.c_str(), &info) != 0) return std::nullopt;
+  return Place{.device = info.st_dev, .inode = info.st_ino};
+}
+
+Place place_of(int descriptor) {
+  struct stat info{};
+  if (::fstat(descriptor, &info) != 0) return {};
+  return {.device = info.st_dev, .inode = info.st_ino};
+}
+
 std::uint64_t size_of(const fs::path& file) {
   std::error_code error;
   const auto size = fs::file_size(file, error);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace monitor::storage {
@@ -23,6 +24,16 @@ void remove_side_files(const std::filesystem::path& database);
 
 /// Who this file is: host, inode and, where the file system knows it, its birth. A copy or a restored file is another.
 std::string identity_of(const std::filesystem::path& file);
+
+/// Which file a name leads to, as long as somebody keeps that one open.
+struct Place {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  bool operator==(const Place&) const = default;
+};
+/// Nothing: there is no file of that name.
+std::optional<Place> place_of(const std::filesystem::path& file);
+Place place_of(int descriptor);
 
 /// Bytes; 0 for a file that is not there.
 std::uint64_t size_of(const std::filesystem::path& file);

@@ -7,13 +7,18 @@
 #include <string_view>
 #include <sys/file.h>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "common/error.h"
+#include "common/log.h"
+#include "storage/files.h"
 
 namespace monitor::storage {
 namespace {
+
+constexpr const char* kSuffix = ".lock";
 
 std::string holder(int descriptor) {
   std::array<char, 32> text{};
@@ -25,30 +30,41 @@ std::string holder(int descriptor) {
 
 }  // namespace
 
-LockFile::LockFile(const std::filesystem::path& database) {
-  const std::string name = database.string() + ".lock";
-  descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (descriptor_ < 0) {
+LockFile::LockFile(const std::filesystem::path& database) : database_(database), descriptor_(lock()) {}
+
+int LockFile::lock() const {
+  const std::string name = beside(database_, kSuffix).string();
+  const int descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor < 0) {
     throw common::Error(fmt::format("cannot open the lock file {}: {}; let this user write it and its folder", name,
                                     common::errno_text(errno)));
   }
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     const int number = errno;
-    const std::string owner = holder(descriptor_);
-    ::close(descriptor_);
+    const std::string owner = holder(descriptor);
+    ::close(descriptor);
     if (number == EWOULDBLOCK) {
       throw common::Error(
           fmt::format("the local database {} is in use by {}; stop that one, or use another local_database_path",
-                      database.string(), owner));
+                      database_.string(), owner));
     }
     throw common::Error(
         fmt::format("cannot lock {}: {}; the local database needs a local disk", name, common::errno_text(number)));
   }
   // The pid only helps the next one's error message; on a full disk the lock holds without it.
   const std::string pid = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(descriptor_, 0) == 0) {
-    [[maybe_unused]] const ssize_t written = ::pwrite(descriptor_, pid.data(), pid.size(), 0);
+  if (::ftruncate(descriptor, 0) == 0) {
+    [[maybe_unused]] const ssize_t written = ::pwrite(descriptor, pid.data(), pid.size(), 0);
   }
+  return descriptor;
+}
+
+void LockFile::keep() {
+  const auto name = beside(database_, kSuffix);
+  if (place_of(name) == place_of(descriptor_)) return;
+  const int fresh = lock();
+  ::close(std::exchange(descriptor_, fresh));
+  common::log::warning("The lock file {} was taken away while we run; it is made and locked again", name.string());
 }
 
 LockFile::~LockFile() {

@@ -14,7 +14,13 @@ class LockFile {
   LockFile(const LockFile&) = delete;
   LockFile& operator=(const LockFile&) = delete;
 
+  /// Locks anew where somebody took the file away. Throws common::Error: another process has locked what is there now.
+  void keep();
+
  private:
+  int lock() const;
+
+  const std::filesystem::path database_;
   int descriptor_;
 };
 

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::uint64_t kWalPassiveBytes = std::uint64_t{1} << 20;  // below it a checkpoint is not worth its fsyncs
 constexpr std::uint64_t kWalTruncateBytes = std::uint64_t{8} << 20;
-constexpr std::uint64_t kFreeBytesKept = std::uint64_t{4} << 20;  // rows that come soon need them again
+constexpr std::uint64_t kLargeWalBytes = std::uint64_t{64} << 20;  // worth a person's look
+constexpr std::uint64_t kFreeBytesKept = std::uint64_t{4} << 20;   // rows that come soon need them again
 constexpr std::int64_t kVacuumPages = 256;
 constexpr std::int64_t kCompactPages = 2048;             // some 50 ms: commits wait for it
 constexpr std::chrono::milliseconds kTruncateWait{100};  // readers hold a checkpoint up; the next one gets further
@@ -38,6 +39,8 @@ void Worker::recover(const SqliteError& error) {
     full_disk_rows_ = full_ ? std::max(kLeastFullDiskRows, full_disk_rows_ / 2) : kFullDiskRows;
     full_ = true;
   }
+  // Written into a damaged file, what the log holds could be read by nobody.
+  if (error.corrupt() && session_) session_->database.leave_log();
   if (error.io()) session_.reset();
 }
 
@@ -127,6 +130,7 @@ void Worker::tidy() {
     const std::uint64_t wal = size_of(wal_);
     if (wal > kWalTruncateBytes) {
       checkpoint_all();
+      tell_large_log();
     } else if (wal > kWalPassiveBytes) {
       session().database.execute("PRAGMA wal_checkpoint(PASSIVE)");
     }
@@ -149,6 +153,20 @@ Compacted Worker::compact() {
     const std::uint64_t after = taken();
     return Compacted{.freed_bytes = before > after ? before - after : 0, .more = session().free_bytes() > 0};
   });
+}
+
+/// What a reader may still read cannot be taken out of the log, which grows until it ends.
+void Worker::tell_large_log() {
+  const std::uint64_t bytes = size_of(wal_);
+  if (bytes > kLargeWalBytes && !std::exchange(large_log_told_, true)) {
+    common::log::warning(
+        "The log of the local database {} has grown to {} MiB because another process reads it without an end: end "
+        "that "
+        "process (fuser {})",
+        file_.string(), bytes >> 20, wal_.string());
+  } else if (bytes <= kWalTruncateBytes && std::exchange(large_log_told_, false)) {
+    common::log::warning("The log of the local database {} is small again", file_.string());
+  }
 }
 
 void Worker::checkpoint_all() {

@@ -63,7 +63,8 @@ Ledger ledger_of(Database& database) {
   Numbers results(database, "results", "seq");
   Numbers skipped(database, "skipped", "id");
   Numbers gaps(database, "gaps", "id");
-  for (const auto& epoch : Epochs(database).all()) {
+  const Epochs epochs(database);
+  for (const auto& epoch : epochs.all()) {
     LedgerEpoch entry;
     entry.agent_id = epoch.agent_id;
     entry.first = epoch.first;

@@ -1,5 +1,11 @@
 #include "storage/opening.h"
 
+#include <array>
+#include <ctime>
+#include <fstream>
+#include <utility>
+
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
 
@@ -20,6 +26,18 @@ namespace fs = std::filesystem;
 
 enum class Kind { kMissing, kOurs, kNewer, kPredecessor, kForeign };
 
+/// Told by the bytes where SQLite keeps it, whatever the rest of the file is.
+bool has_our_mark(const fs::path& file) {
+  constexpr std::streamoff kMarkAt = 68;
+  std::array<unsigned char, 4> mark{};
+  std::ifstream in(file, std::ios::binary);
+  in.seekg(kMarkAt);
+  if (!in.read(reinterpret_cast<char*>(mark.data()), std::ssize(mark))) return false;
+  std::int64_t number = 0;
+  for (const auto byte : mark) number = number << 8 | byte;
+  return number == kApplicationId;
+}
+
 Kind kind_of(Database& database) {
   if (database.integer("PRAGMA application_id") == kApplicationId) {
     return database.integer("PRAGMA user_version") > newest_schema() ? Kind::kNewer : Kind::kOurs;
@@ -28,15 +46,23 @@ Kind kind_of(Database& database) {
   return unmarked && is_predecessor(database) ? Kind::kPredecessor : Kind::kForeign;
 }
 
+/// A transaction that a kill cut short, which a reader cannot.
+void undo_half_written(const fs::path& file) {
+  Database database(file, Database::Mode::kReadWrite);
+  database.integer("PRAGMA user_version");
+}
+
 Kind kind_of(const fs::path& file) {
   if (size_of(file) == 0) return Kind::kMissing;
   try {
     Database database(file, Database::Mode::kReadOnly);
     return kind_of(database);
   } catch (const SqliteError& error) {
-    if (error.code() == SQLITE_NOTADB) return Kind::kForeign;
-    throw;
+    if (error.code() == SQLITE_NOTADB && !has_our_mark(file)) return Kind::kForeign;
+    if (error.code() != SQLITE_READONLY) throw;
   }
+  undo_half_written(file);
+  return kind_of(file);
 }
 
 void refuse(Kind kind, const fs::path& file) {
@@ -65,43 +91,102 @@ void settle(const fs::path& file) {
 }
 
 /// A complete database at `file`. The application id comes last: a file that has it is whole.
-void build(const fs::path& file, const fs::path* predecessor) {
+template <typename Fill>
+void build(const fs::path& file, Fill fill) {
   create_private(file);
   Database database(file, Database::Mode::kReadWrite);
   database.execute("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL");
   migrate(database);
   {
     Transaction transaction(database);
-    Epochs(database).open({});
     Meta(database).set_file_identity(identity_of(file));
-    if (predecessor != nullptr) {
-      Database from(*predecessor, Database::Mode::kReadOnly);
-      Definitions definitions(database);
-      TlsTable tls(database);
-      Writer writer(database, definitions, tls);
-      const auto count = import_predecessor(from, definitions, writer);
-      common::log::warning("{} results that the tool before monitor had not exported are taken over from {}", count,
-                           predecessor->string());
-    }
+    fill(database);
     transaction.commit();
   }
   database.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
 }
 
-fs::path original_of(const fs::path& file) {
-  fs::path name = beside(file, ".original");
-  for (int number = 2; fs::exists(name); ++number) name = beside(file, fmt::format(".original.{}", number).c_str());
+/// The first name from `stem` on that nothing has.
+fs::path free_name(const fs::path& stem) {
+  fs::path name = stem;
+  for (int number = 2; fs::exists(name); ++number) name = beside(stem, fmt::format(".{}", number).c_str());
   return name;
+}
+
+fs::path original_of(const fs::path& file) {
+  return free_name(beside(file, ".original"));
+}
+
+void begin(Database& database) {
+  Epochs(database).open({});
+}
+
+void take_over(Database& database, const fs::path& predecessor) {
+  begin(database);
+  Database from(predecessor, Database::Mode::kReadOnly);
+  Definitions definitions(database);
+  TlsTable tls(database);
+  Writer writer(database, definitions, tls);
+  const auto count = import_predecessor(from, definitions, writer);
+  common::log::warning("{} results that the tool before monitor had not exported are taken over from {}", count,
+                       predecessor.string());
 }
 
 void replace_predecessor(const fs::path& file, const fs::path& fresh) {
   settle(file);
-  build(fresh, &file);
+  build(fresh, [&](Database& database) { take_over(database, file); });
   const fs::path original = original_of(file);
   rename_durably(file, original);
   remove_side_files(file);
   rename_durably(fresh, file);
   common::log::warning("The local database of the tool before monitor is kept as {}", original.string());
+}
+
+void inherit(Database& database, const Heritage& heritage) {
+  auto epoch =
+      database.prepare("INSERT INTO epochs (agent_id, first_seq, first_skipped, first_gap) VALUES (?1,?2,?3,?4)");
+  for (const auto& [agent_id, first, end] : heritage.epochs) {
+    epoch.run(std::string_view(agent_id), first.results, first.skipped, first.gaps);
+  }
+  auto numbers = database.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)");
+  numbers.run(std::string_view("results"), heritage.head.results);
+  numbers.run(std::string_view("skipped"), heritage.head.skipped);
+  numbers.run(std::string_view("gaps"), heritage.head.gaps);
+  Meta(database).set_exported(heritage.exported);
+  Definitions definitions(database);
+  for (const auto& [id, definition] : heritage.definitions) definitions.restore(id, definition);
+  TlsTable tls(database);
+  Cursor head = heritage.head;
+  if (heritage.lost) {
+    Writer(database, definitions, tls).write(*heritage.lost);
+    ++head.gaps;
+  }
+  Epochs(database).open(head);
+}
+
+/// What a damaged file still says of its numbers; nothing, if that cannot be read.
+std::optional<Heritage> read_heritage(const fs::path& file, common::WallTime now) {
+  try {
+    Database database(file, Database::Mode::kReadOnly);
+    Heritage heritage{.epochs = Epochs(database).all(),
+                      .head = head_of(database),
+                      .exported = Meta(database).exported(),
+                      .definitions = {},
+                      .lost = {}};
+    if (heritage.epochs.empty()) return std::nullopt;
+    const Seq behind = heritage.head.results - heritage.exported.results;
+    if (behind > 0) {
+      heritage.lost = Gap{.reason = GapReason::kFileLost,
+                          .from = Meta(database).alive_at().value_or(now),
+                          .to = now,
+                          .first_seq = heritage.exported.results + 1,
+                          .last_seq = heritage.head.results,
+                          .count = behind};
+    }
+    return heritage;
+  } catch (const SqliteError&) {
+    return std::nullopt;
+  }
 }
 
 void prepare_once(const fs::path& file) {
@@ -115,7 +200,7 @@ void prepare_once(const fs::path& file) {
   const Kind kind = kind_of(file);
   refuse(kind, file);
   if (kind == Kind::kMissing) {
-    build(fresh, nullptr);
+    build(fresh, begin);
     remove_side_files(file);
     rename_durably(fresh, file);
   } else if (kind == Kind::kPredecessor) {
@@ -132,12 +217,53 @@ void require_ours(Database& database, const fs::path& file) {
   refuse(kind == Kind::kPredecessor ? Kind::kForeign : kind, file);
 }
 
-void prepare_database(const fs::path& file) {
-  for (;;) {
+void build_successor(const fs::path& file, const Heritage& heritage) {
+  build(file, [&](Database& database) { inherit(database, heritage); });
+}
+
+fs::path set_aside(const fs::path& file, std::string_view why, bool log, common::WallTime now) {
+  const std::time_t seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  const auto name = free_name(beside(file, fmt::format(".{}-{:%Y%m%dT%H%M%SZ}", why, fmt::gmtime(seconds)).c_str()));
+  std::error_code ignored;
+  if (log) fs::rename(beside(file, "-wal"), beside(name, "-wal"), ignored);
+  rename_durably(file, name);
+  return name;
+}
+
+std::string hint_for(const fs::path& set_aside) {
+  return fmt::format("it is kept as {0} (what can be read of it: sqlite3 {0} .recover)", set_aside.string());
+}
+
+void replace_damaged(const fs::path& file, const std::string& damage, common::WallTime now) {
+  const fs::path fresh = beside(file, ".new");
+  std::error_code ignored;
+  fs::remove(fresh, ignored);
+  remove_side_files(fresh);
+  const auto known = read_heritage(file, now);
+  Heritage heritage;
+  heritage.lost = Gap{.reason = GapReason::kFileLost, .from = now, .to = now};
+  if (known) heritage = *known;
+  build_successor(fresh, heritage);
+  const auto name = set_aside(file, "corrupt", true, now);
+  remove_side_files(file);
+  rename_durably(fresh, file);
+  common::log::error(
+      "The local database {} is damaged ({}): {}; a new one goes on under a new agent id, and {} are lost",
+      file.string(), damage, hint_for(name),
+      known ? fmt::format("{} results that were not exported", heritage.lost ? heritage.lost->count : 0)
+            : "an unknown number of results that were not exported");
+}
+
+void prepare_database(const fs::path& file, common::WallTime now) {
+  for (bool replaced = false;;) {
     try {
       prepare_once(file);
       return;
     } catch (const SqliteError& error) {
+      if (error.corrupt() && !std::exchange(replaced, true) && has_our_mark(file)) {
+        replace_damaged(file, error.what(), now);
+        continue;
+      }
       if (!error.full() || !Ballast(file).release()) throw;
       common::log::error("The disk of {} is full: the last reserve is given to the local database; free space on it",
                          file.string());

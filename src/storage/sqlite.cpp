@@ -16,7 +16,8 @@ std::string_view hint(int code) {
       return "free space on that disk";
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return "another process holds a lock on it; end that process";
+      return "another process holds a lock on it: end that process; or its disk knows no locks (a network share?): put "
+             "local_database_path on a local disk";
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
@@ -24,7 +25,7 @@ std::string_view hint(int code) {
       return "let this user write the file and its folder";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return "the file is damaged or not ours; move it away, and a new one is made at the next start";
+      return "the file is damaged";
     case SQLITE_IOERR:
       return "check the disk and its mount (dmesg), and any limit on file size";
     default:
@@ -186,6 +187,20 @@ std::int64_t Database::changes() const {
 
 void Database::wait_for_locks(std::chrono::milliseconds limit) const {
   sqlite3_busy_timeout(connection_.get(), static_cast<int>(limit.count()));
+}
+
+void Database::copy_to(const std::filesystem::path& file) const {
+  const Database target(file, Mode::kReadWrite);
+  sqlite3* const to = target.connection_.get();
+  sqlite3_backup* const backup = sqlite3_backup_init(to, "main", connection_.get(), "main");
+  if (backup == nullptr) fail(to, "copy into");
+  constexpr int kEveryPage = -1;
+  sqlite3_backup_step(backup, kEveryPage);
+  if (sqlite3_backup_finish(backup) != SQLITE_OK) fail(to, "copy into");
+}
+
+void Database::leave_log() const {
+  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
 bool Database::in_transaction() const {

@@ -113,6 +113,10 @@ class Database {
   std::int64_t changes() const;
   /// How long a call waits for another process's lock.
   void wait_for_locks(std::chrono::milliseconds limit) const;
+  /// Writes all of it, as it is now, into `file`, which is there and empty; durably. Throws SqliteError.
+  void copy_to(const std::filesystem::path& file) const;
+  /// The log stays beside the file when the connection is closed, as it is.
+  void leave_log() const;
   /// Whether a transaction is open: SQLite ends one by itself after some failures.
   bool in_transaction() const;
 

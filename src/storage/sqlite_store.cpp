@@ -27,7 +27,7 @@ constexpr std::uint64_t kDiskShare = 10;
 std::unique_ptr<Store> Store::open(asio::any_io_executor io, const Options& options, const async::Clock& clock) {
   const auto file = prepare_path(options.path);
   auto lock = std::make_unique<LockFile>(file);
-  prepare_database(file);
+  prepare_database(file, clock.wall());
   return std::make_unique<SqliteStore>(std::move(io), file, std::move(lock), options, clock);
 }
 
@@ -175,7 +175,10 @@ asio::awaitable<void> SqliteStore::commit() {
 asio::awaitable<void> SqliteStore::commit_front() {
   std::string problem;
   try {
-    co_await work([this](Worker& worker) { worker.commit(pending_.front()); });
+    co_await work([this, marked = marked_](Worker& worker) {
+      lock_->keep();
+      worker.commit(pending_.front(), marked);
+    });
   } catch (const boost::system::system_error&) {
     throw;  // cancelled before it began
   } catch (const std::exception& error) {

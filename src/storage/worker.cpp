@@ -7,6 +7,7 @@
 #include "storage/files.h"
 #include "storage/left_open.h"
 #include "storage/lost_file.h"
+#include "storage/opening.h"
 
 namespace monitor::storage {
 namespace {
@@ -19,21 +20,31 @@ constexpr std::uint64_t kBytesPerCommit = std::uint64_t{64} << 10;
 }  // namespace
 
 Session& Worker::session() {
-  if (!session_) {
-    auto fresh = std::make_unique<Session>(file_);
-    load(*fresh);
-    session_ = std::move(fresh);
-    stale_ = false;
-  }
+  if (!session_) session_ = open_session();
   if (stale_) session_->rolled_back();
   stale_ = false;
   return *session_;
 }
 
+std::unique_ptr<Session> Worker::open_session() {
+  if (place_ && place_of(file_) != place_) {
+    throw SqliteError(fmt::format("the local database {} was taken away", file_.string()), SQLITE_IOERR);
+  }
+  auto fresh = std::make_unique<Session>(file_);
+  load(*fresh);
+  stale_ = false;
+  own_file();
+  return fresh;
+}
+
 /// What a new connection finds may be more than the last one told: a commit whose sync failed stands in the log with
-/// its mark, and is there when the log is read anew.
+/// its mark, and is there when the log is read anew. It may also be less, where the log was damaged.
 void Worker::load(Session& fresh) {
+  const Cursor told = state_.head;
   state_.head = head_of(fresh.database);
+  if (state_.head.results < told.results || state_.head.skipped < told.skipped || state_.head.gaps < told.gaps) {
+    skip_numbers(fresh, told);
+  }
   state_.exported = fresh.meta.exported();
   state_.oldest = fresh.purger.oldest_seq();
   const auto newest = fresh.database.prepare("SELECT requested_at FROM results ORDER BY seq DESC LIMIT 1").integer();
@@ -41,6 +52,7 @@ void Worker::load(Session& fresh) {
   const std::int64_t number = fresh.meta.commit_number();
   commit_number_ = std::max(commit_number_, number);
   landed_ = landed_ || doubt_ == number;
+  epochs_ = fresh.epochs.all();
 }
 
 Worker::Worker(std::filesystem::path file, const async::Clock& clock, bool polls)
@@ -50,19 +62,28 @@ Worker::Worker(std::filesystem::path file, const async::Clock& clock, bool polls
       ballast_(file_),
       running_since_(clock.wall()),
       polls_(polls) {
-  guarded([this] {
-    session();
-    refresh_size();
-  });
-  const std::string identity = identity_of(file_);
-  if (session().meta.file_identity() != identity) {
-    new_epoch();
-    common::log::warning(
-        "The local database {} was copied or restored: it goes on as a new agent {} from number {}; rows before keep "
-        "their agent",
-        file_.string(), session().epochs.current().agent_id, state_.head.results + 1);
+  try {
+    guarded([this] { session(); });
+  } catch (const SqliteError& error) {
+    if (!error.corrupt()) throw;
+    session_.reset();
+    place_.reset();
+    replace_damaged(file_, std::exchange(damage_, {}), clock_.wall());
+    guarded([this] { session(); });
   }
+  refresh_size();
+  take_identity();
   restore_ballast();
+}
+
+void Worker::take_identity() {
+  const std::string identity = identity_of(file_);
+  if (session().meta.file_identity() == identity) return;
+  new_epoch();
+  common::log::warning(
+      "The local database {} was copied or restored: it goes on as a new agent {} from number {}; rows before keep "
+      "their agent",
+      file_.string(), session().epochs.current().agent_id, state_.head.results + 1);
 }
 
 std::optional<common::WallTime> Worker::alive_at() {
@@ -114,7 +135,18 @@ bool Worker::has_room_for(const Work& work) {
   return session().free_bytes() >= need;
 }
 
-void Worker::commit(const Work& work) {
+void Worker::commit(const Work& work, const Cursor& marked) {
+  keep_file(marked);
+  try {
+    store(work);
+    suspected_ = false;
+  } catch (const SqliteError& error) {
+    if (error.corrupt() && std::exchange(suspected_, true)) damage_ = error.what();
+    throw;
+  }
+}
+
+void Worker::store(const Work& work) {
   if (has_landed(work)) {
     doubt_.reset();
     landed_ = false;
@@ -164,12 +196,14 @@ void Worker::save_cursor(const Cursor& cursor) {
 }
 
 std::vector<DefinitionId> Worker::define(const std::vector<Definition>& definitions) {
-  return transact([&](Session& current) {
+  const auto ids = transact([&](Session& current) {
     std::vector<DefinitionId> ids;
     ids.reserve(definitions.size());
     for (const auto& definition : definitions) ids.push_back(current.definitions.define(definition));
     return ids;
   });
+  for (std::size_t i = 0; i < ids.size(); ++i) defined_.try_emplace(ids[i], definitions[i]);
+  return ids;
 }
 
 std::unordered_map<std::string, common::WallTime> Worker::last_runs() {
@@ -242,6 +276,7 @@ void Worker::new_epoch() {
     current.epochs.open(state_.head);
     current.meta.set_file_identity(identity_of(file_));
   });
+  epochs_ = session().epochs.all();
 }
 
 Cursor Worker::rewind(const Cursor& marked, const Cursor& arrived) {

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "async/clock.h"
 #include "common/log.h"
 #include "storage/ballast.h"
+#include "storage/files.h"
 #include "storage/rows.h"
 #include "storage/session.h"
 #include "storage/store.h"
@@ -56,7 +58,8 @@ class Worker {
   /// `work` that failed before may come again, with another cursor: its rows are stored once.
   /// On a full disk new rows have to wait: the ballast is for the cursor, the purge and the checkpoint, which make room
   /// inside the file. If new rows took it, nothing could move any more.
-  void commit(const Work& work);
+  /// First looks whether the file at the path is still the one that is written. `marked` has arrived, committed or not.
+  void commit(const Work& work, const Cursor& marked);
   std::vector<DefinitionId> define(const std::vector<Definition>& definitions);
   std::unordered_map<std::string, common::WallTime> last_runs();
   std::unordered_map<std::string, common::Verdict> last_verdicts();
@@ -93,12 +96,23 @@ class Worker {
   auto guarded(Call call);
   void recover(const SqliteError& error);
   void load(Session& fresh);
+  std::unique_ptr<Session> open_session();
+  void take_identity();
+  void keep_file(const Cursor& marked);
+  void keep_log();
+  bool put_back(bool replaced);
+  void succeed(const Cursor& marked, const std::string& why);
+  void own_file();
+  void skip_numbers(Session& fresh, const Cursor& told);
+  Gap what_is_lost(const Cursor& marked) const;
+  void store(const Work& work);
   bool has_landed(const Work& work);
   bool has_room_for(const Work& work);
   PurgeStep remove_oldest(std::uint64_t used, std::uint64_t cap, const Cursor& marked, std::size_t max_rows);
   Bounds bounds(std::size_t max_rows) const;
   void save_cursor(const Cursor& cursor);
   void checkpoint_all();
+  void tell_large_log();
   void refresh_size();
   void restore_ballast();
 
@@ -111,9 +125,18 @@ class Worker {
   bool running_is_known_ = false;  // the database says since when
   common::SteadyTime ballast_tried_{};
   std::unique_ptr<Session> session_;
-  bool full_ = false;               // the disk was full, and has not been seen to have room since
-  std::size_t full_disk_rows_ = 0;  // of a purge step then
-  bool stale_ = false;              // a transaction did not end: what the session keeps in memory may be ahead of it
+  std::optional<Place> place_;  // of the file that is ours
+  std::optional<Place> log_;    // of its log, while the session is open
+  std::optional<Place> index_;  // of the log's index, likewise
+  std::string damage_;          // what is wrong with the file; empty: nothing
+  bool large_log_told_ = false;
+  bool suspected_ = false;  // a commit found the file damaged; the next one will say
+  // What a new file goes on with.
+  std::vector<Epoch> epochs_;
+  std::map<DefinitionId, Definition> defined_;  // in this run
+  bool full_ = false;                           // the disk was full, and has not been seen to have room since
+  std::size_t full_disk_rows_ = 0;              // of a purge step then
+  bool stale_ = false;  // a transaction did not end: what the session keeps in memory may be ahead of it
   State state_;
   std::int64_t commit_number_ = 0;     // the last one given; never given again
   std::optional<std::int64_t> doubt_;  // the number of a commit of rows that failed at its end
@@ -123,18 +146,24 @@ class Worker {
 
 template <typename Call>
 auto Worker::guarded(Call call) {
-  for (bool relieved = false;; relieved = true) {
+  bool relieved = false;
+  bool again = false;
+  for (;;) {
     try {
       // What the log holds goes into the file first, and the log's own room becomes free.
-      if (relieved) checkpoint_all();
+      if (std::exchange(relieved, false)) checkpoint_all();
       return call();
     } catch (const SqliteError& error) {
       recover(error);
+      // What a connection remembers may be wrong where the file is not.
+      if (error.corrupt() && !std::exchange(again, true)) continue;
+      if (error.corrupt()) damage_ = error.what();
       if (!error.full() || !ballast_.release()) throw;
       common::log::error(
           "The disk of {} is full: its last reserve of 1 MiB is given to export and purge; free space on that disk",
           file_.string());
       ballast_tried_ = clock_.steady();
+      relieved = true;
     }
   }
 }
