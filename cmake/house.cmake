@@ -107,9 +107,10 @@ endfunction()
 
 # monitor_tests(NAME [PCH std|asio] [POSTGRES] [SHARDS n] [LINKS lib...]): tests/NAME/*_test.cpp as one program; ctest runs
 # each TEST apart, so that a crash or a hang in one of them names it, or with SHARDS that many parts of the program, where
-# what the tests share costs more than they do.
+# what the tests share costs more than they do. A sanitizer takes longer to start than most tests take: under one there
+# are always parts, but where the tests are SLOW, and each better stays by itself. What costs most is begun first.
 function(monitor_tests name)
-  cmake_parse_arguments(ARG "POSTGRES" "PCH;TIMEOUT;SHARDS" "LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "POSTGRES;SLOW" "PCH;TIMEOUT;SHARDS" "LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   if(NOT sources)
     return()
@@ -126,6 +127,10 @@ function(monitor_tests name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
   endif()
+  if(MONITOR_SANITIZE AND NOT ARG_SHARDS AND NOT ARG_SLOW)
+    set(ARG_SHARDS 4)
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")
+  endif()
   set(needs)
   if(ARG_POSTGRES)
     set(needs FIXTURES_REQUIRED postgres_template ENVIRONMENT MONITOR_POSTGRES_TEMPLATE=${MONITOR_POSTGRES_TEMPLATE})
@@ -134,15 +139,19 @@ function(monitor_tests name)
     math(EXPR last "${ARG_SHARDS} - 1")
     foreach(shard RANGE ${last})
       add_test(NAME ${name}.${shard} COMMAND ${name}_tests)
-      set_tests_properties(${name}.${shard} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${name} ${needs})
+      set_tests_properties(${name}.${shard} PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST 20 LABELS ${name} ${needs})
       set_property(TEST ${name}.${shard} APPEND PROPERTY ENVIRONMENT GTEST_TOTAL_SHARDS=${ARG_SHARDS}
                                                          GTEST_SHARD_INDEX=${shard})
     endforeach()
     return()
   endif()
+  set(cost 0)
+  if(ARG_SLOW)
+    set(cost 10)
+  endif()
   gtest_discover_tests(
     ${name}_tests
     TEST_PREFIX "${name}."
     DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${name} ${needs})
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST ${cost} LABELS ${name} ${needs})
 endfunction()
