@@ -50,6 +50,11 @@ class Judgement(unittest.TestCase):
         self.local.gaps[(AGENT, 1)] = Gap(AGENT, 1, "size_cap", 0, 0, 20, 20, 1)
         self.assertEqual(self.faults(), [])
 
+    def test_the_quarantine_explains_it(self):
+        del self.local.rows[(AGENT, 20)]
+        self.local.quarantined = {20: ("P0001", "not today")}
+        self.assertEqual(self.faults(), [])
+
     def test_a_row_without_a_request_is_a_lie(self):
         self.local.rows[(AGENT, 21)] = row(21, 0, 11, 111 * SECOND)
         self.local.head = 21
