@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <unistd.h>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 
@@ -10,9 +12,13 @@
 #include "agent/files.h"
 #include "app/control_server.h"
 #include "app/health_json.h"
+#include "app/io_watch.h"
 #include "app/limits.h"
 #include "app/plan.h"
+#include "app/reload_json.h"
+#include "app/reloader.h"
 #include "app/signals.h"
+#include "app/store_commands.h"
 #include "app/supervisor.h"
 #include "app/systemd.h"
 #include "async/clock.h"
@@ -37,19 +43,34 @@ using std::chrono::seconds;
 constexpr milliseconds kLastExport{3000};
 constexpr seconds kExporterPatience{2};
 constexpr seconds kLastPatience{2};
+/// What a stop may take beside its grace. A disk that hangs holds up the last commit for as long as it likes.
+constexpr seconds kStopPatience{20};
 
 constexpr const char* kStopTask = "stop";
 
+/// What the log still holds is written, if that can be done.
+void leave_hanging() {
+  log::stop();
+  ::_exit(EXIT_FAILURE);
+}
+
 class Daemon {
  public:
-  Daemon(const config::Settings& settings, bool notify_systemd);
+  Daemon(config::Settings settings, bool notify_systemd);
   int run();
 
  private:
   async::TaskGroup::OnFailure on_failure();
   void build();
+  agent::Files share_files(const config::Settings& settings) const;
+  void build_exporter();
+  void build_collector();
   void open_control();
   void start();
+  void start_exporter();
+  void start_collector();
+  asio::awaitable<void> apply(Takeover& next);
+  asio::awaitable<void> apply_to_workers(const Difference& difference, bool elsewhere);
   void say_where_results_go() const;
   void stop(const std::string& why, int status);
   asio::awaitable<void> run_agent();
@@ -58,22 +79,28 @@ class Daemon {
   asio::awaitable<void> stop_exporting();
   Watched watched() const;
 
-  const config::Settings& settings_;
-  const bool exporting_;
+  bool exporting() const { return !settings_->exporter.uri.empty(); }
+
+  std::shared_ptr<const config::Settings> settings_;  // in force
+  std::size_t open_files_ = 0;
   asio::io_context io_{1};
   async::SystemClock clock_;
   Systemd systemd_;
+  IoWatch watch_{IoWatch::Limits{}, leave_hanging};
   Supervisor supervisor_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<probe::Prober> prober_;
   std::unique_ptr<agent::Agent> agent_;
   std::unique_ptr<exporter::Exporter> exporter_;
   std::unique_ptr<collector::Collector> collector_;
+  Reloader reloader_;
   std::unique_ptr<control::Server> control_;  // null: it could not be opened
   // One group a worker, so that each can be stopped in its turn.
-  async::TaskGroup agent_tasks_, exporter_tasks_, collector_tasks_, store_tasks_, control_tasks_, own_tasks_;
-  async::Event agent_ended_, exporter_ended_;
+  async::TaskGroup agent_tasks_, exporter_tasks_, collector_tasks_, store_tasks_, control_tasks_, watch_tasks_,
+      own_tasks_;
+  async::Event agent_ended_, exporter_ended_, applied_;
   bool exporter_runs_ = false;
+  bool applying_ = false;  ///< workers are being replaced
   bool stopping_ = false;
   int status_ = EXIT_SUCCESS;
 };
@@ -96,51 +123,72 @@ async::TaskGroup::OnFailure Daemon::on_failure() {
   };
 }
 
-Daemon::Daemon(const config::Settings& settings, bool notify_systemd)
-    : settings_(settings),
-      exporting_(!settings.exporter.uri.empty()),
+Daemon::Daemon(config::Settings settings, bool notify_systemd)
+    : settings_(std::make_shared<const config::Settings>(std::move(settings))),
       systemd_(notify_systemd),
-      supervisor_([this] { return watched(); }, systemd_, clock_),
+      supervisor_([this] { return watched(); }, systemd_, watch_, clock_),
+      reloader_(
+          io_.get_executor(), [this] { return settings_; }, [this](Takeover& next) { return apply(next); }, systemd_),
       agent_tasks_(io_.get_executor(), on_failure()),
       exporter_tasks_(io_.get_executor(), on_failure()),
       collector_tasks_(io_.get_executor(), on_failure()),
       store_tasks_(io_.get_executor(), on_failure()),
       control_tasks_(io_.get_executor(), on_failure()),
+      watch_tasks_(io_.get_executor(), on_failure()),
       own_tasks_(io_.get_executor(),
                  [this, otherwise = on_failure()](const std::string& name, std::exception_ptr failure) {
                    otherwise(name, failure);
                    if (name == kStopTask) io_.stop();  // the orderly stop itself failed
                  }),
       agent_ended_(io_.get_executor()),
-      exporter_ended_(io_.get_executor()) {}
+      exporter_ended_(io_.get_executor()),
+      applied_(io_.get_executor()) {}
+
+net::Options net_options(const config::Settings& settings, const agent::Files& files) {
+  auto net = settings.net;
+  net.max_idle = files.idle;
+  net.max_spare = files.spare;
+  return net;
+}
+
+agent::Files Daemon::share_files(const config::Settings& settings) const {
+  return agent::share_out(open_files_, agent::connections_kept(settings.agent.services));
+}
 
 void Daemon::build() {
-  const std::size_t open_files = raise_open_files();
-  auto storage = settings_.storage;
-  storage.polls = settings_.agent.enabled;
+  open_files_ = raise_open_files();
+  auto storage = settings_->storage;
+  storage.polls = settings_->agent.enabled;
   store_ = storage::Store::open(io_.get_executor(), storage, clock_);
-  if (settings_.agent.enabled) {
-    const auto files = agent::share_out(open_files, agent::connections_kept(settings_.agent.services));
-    log::info("At most {} checks run at once (limit of open files: {}).", files.checks, open_files);
-    auto net = settings_.net;
-    net.max_idle = files.idle;
-    net.max_spare = files.spare;
-    prober_ = probe::Prober::create(io_.get_executor(), clock_, net);
-    agent_ = agent::Agent::create(io_.get_executor(), settings_.agent, files.checks, *prober_, *store_, clock_);
+  store_->on_commit([this] {
+    if (exporter_) exporter_->wake();
+  });
+  if (settings_->agent.enabled) {
+    const auto files = share_files(*settings_);
+    log::info("At most {} checks run at once (limit of open files: {}).", files.checks, open_files_);
+    prober_ = probe::Prober::create(io_.get_executor(), clock_, net_options(*settings_, files));
+    agent_ = agent::Agent::create(io_.get_executor(), settings_->agent, files.checks, *prober_, *store_, clock_);
   }
-  if (exporting_ && settings_.exporter.enabled) {
-    exporter_ = exporter::Exporter::create(io_.get_executor(), settings_.exporter, *store_, clock_);
-    store_->on_commit([this] { exporter_->wake(); });
-  }
-  if (settings_.collector.enabled) {
-    collector_ = collector::Collector::create(io_.get_executor(), settings_.collector, exporting_, *store_, clock_);
-  }
+  build_exporter();
+  build_collector();
+}
+
+void Daemon::build_exporter() {
+  exporter_.reset();
+  if (!exporting() || !settings_->exporter.enabled) return;
+  exporter_ = exporter::Exporter::create(io_.get_executor(), settings_->exporter, *store_, clock_);
+}
+
+void Daemon::build_collector() {
+  collector_.reset();
+  if (!settings_->collector.enabled) return;
+  collector_ = collector::Collector::create(io_.get_executor(), settings_->collector, exporting(), *store_, clock_);
 }
 
 /// The daemon is asked over it, and works without it.
 void Daemon::open_control() {
   try {
-    auto control = std::make_unique<control::Server>(io_.get_executor(), settings_.storage.path);
+    auto control = std::make_unique<control::Server>(io_.get_executor(), settings_->storage.path);
     control->open();
     control_ = std::move(control);
   } catch (const common::Error& error) {
@@ -148,6 +196,13 @@ void Daemon::open_control() {
   }
   control_->handle("health", [this](const boost::json::object&) -> asio::awaitable<boost::json::object> {
     co_return to_json(supervisor_.health());
+  });
+  for (auto& [name, handler] : store_commands(*store_)) control_->handle(name, handler);
+  control_->handle("reload", [this](boost::json::object request) -> asio::awaitable<boost::json::object> {
+    require_file(request, settings_->file);
+    const Reloaded reloaded = co_await reloader_.reload();
+    if (!reloaded.refusal.empty()) throw common::Error(reloaded.refusal);
+    co_return to_json(reloaded);
   });
 }
 
@@ -157,31 +212,78 @@ void Daemon::start() {
     log::info("Starting Agent worker.");
     agent_tasks_.spawn("agent", run_agent());
   }
-  if (collector_) {
-    log::info("Starting Collector worker.");
-    collector_tasks_.spawn("collector", collector_->run());
-  }
-  if (exporter_) {
-    log::info("Starting Exporter worker.");
-    exporter_runs_ = true;
-    exporter_tasks_.spawn("exporter", run_exporter());
-  }
+  start_collector();
+  start_exporter();
   say_where_results_go();
   if (control_) control_tasks_.spawn("control socket", control_->run());
-  own_tasks_.spawn("supervisor", supervisor_.run());
+  watch_tasks_.spawn("supervisor", supervisor_.run());
+  own_tasks_.spawn("reloader", reloader_.run());
   systemd_.ready();
 }
 
+void Daemon::start_collector() {
+  if (!collector_) return;
+  log::info("Starting Collector worker.");
+  collector_tasks_.spawn("collector", collector_->run());
+}
+
+void Daemon::start_exporter() {
+  if (!exporter_) return;
+  log::info("Starting Exporter worker.");
+  exporter_runs_ = true;
+  exporter_tasks_.spawn("exporter", run_exporter());
+}
+
+/// The agent first: it alone may refuse.
+asio::awaitable<void> Daemon::apply(Takeover& next) {
+  const auto files = share_files(*next.settings);
+  if (agent_) co_await agent_->apply(next.change, files.checks);
+  if (stopping_) co_return;
+  const auto before = std::exchange(settings_, next.settings);
+  if (prober_) prober_->adjust(net_options(*settings_, files));
+  if (before->storage.max_size != settings_->storage.max_size) store_->limit_size(settings_->storage.max_size);
+  applying_ = true;
+  std::exception_ptr failure;
+  try {
+    co_await apply_to_workers(next.difference, before->exporter.uri != settings_->exporter.uri);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  applying_ = false;
+  applied_.notify();
+  if (failure) std::rethrow_exception(failure);
+}
+
+/// `elsewhere`: results go to another PostgreSQL, or to none, or to one where there was none.
+asio::awaitable<void> Daemon::apply_to_workers(const Difference& difference, bool elsewhere) {
+  if (difference.exporter) {
+    if (exporter_) co_await stop_exporting();
+    co_await exporter_tasks_.join();
+    if (stopping_) co_return;
+    build_exporter();
+    start_exporter();
+  }
+  if (difference.collector) {
+    collector_tasks_.cancel();
+    co_await collector_tasks_.join();
+    if (stopping_) co_return;
+    build_collector();
+    start_collector();
+  }
+  if (elsewhere) say_where_results_go();
+}
+
 void Daemon::say_where_results_go() const {
-  const auto local = common::format_size(local_volume(settings_, store_->max_size_bytes()).bytes_a_day);
-  if (exporting_) {
+  const auto local = common::format_size(local_volume(*settings_, store_->max_size_bytes()).bytes_a_day);
+  if (exporting()) {
     log::info("{} services. Results go to {} (about {} a day) and on to {} (about {} a day).",
-              settings_.agent.services.size(), settings_.storage.path.string(), local,
-              exporter::masked_uri(settings_.exporter.uri), common::format_size(remote_volume(settings_).bytes_a_day));
+              settings_->agent.services.size(), settings_->storage.path.string(), local,
+              exporter::masked_uri(settings_->exporter.uri),
+              common::format_size(remote_volume(*settings_).bytes_a_day));
   } else {
     log::info("{} services. Results go to {} (about {} a day, kept for {}); no external database is configured.",
-              settings_.agent.services.size(), settings_.storage.path.string(), local,
-              common::format_duration(settings_.collector.local_retention));
+              settings_->agent.services.size(), settings_->storage.path.string(), local,
+              common::format_duration(settings_->collector.local_retention));
   }
 }
 
@@ -212,7 +314,8 @@ void Daemon::stop(const std::string& why, int status) {
   if (stopping_) return;
   stopping_ = true;
   systemd_.stopping();
-  own_tasks_.cancel();  // the supervisor; what is spawned below comes after
+  watch_.end_by(settings_->stop_grace + kStopPatience);
+  own_tasks_.cancel();  // what is spawned below comes after
   own_tasks_.spawn(kStopTask, stop_in_order());
 }
 
@@ -220,7 +323,7 @@ asio::awaitable<void> Daemon::stop_in_order() {
   control_tasks_.cancel();
   if (agent_ && agent_tasks_.size() > 0) {
     agent_->stop();
-    const auto grace = clock_.steady() + settings_.stop_grace;
+    const auto grace = clock_.steady() + settings_->stop_grace;
     if (!co_await agent_ended_.wait_until(grace)) {
       agent_->cut();
       co_await agent_tasks_.join();
@@ -228,6 +331,7 @@ asio::awaitable<void> Daemon::stop_in_order() {
   }
   if (agent_) agent_->close_books();
   co_await store_->commit();
+  if (applying_) co_await applied_.wait();
   if (exporter_) co_await stop_exporting();
   collector_tasks_.cancel();
   co_await collector_tasks_.join();
@@ -248,7 +352,7 @@ asio::awaitable<void> Daemon::stop_exporting() {
 }
 
 Watched Daemon::watched() const {
-  return {.settings = settings_,
+  return {.settings = *settings_,
           .store = *store_,
           .agent = agent_.get(),
           .exporter = exporter_.get(),
@@ -260,7 +364,7 @@ int Daemon::run() {
   open_control();
   const Signals signals(
       io_.get_executor(), [this](const char* name) { stop(std::string{name} + " received", EXIT_SUCCESS); },
-      [] { log::warning("SIGHUP: the configuration is read at the start only; restart to apply a change."); });
+      [this] { reloader_.ask(); });
   start();
   io_.run();
   // The local database is closed, so nothing is lost by not waiting for a call that hangs in libpq or the resolver.
@@ -270,9 +374,9 @@ int Daemon::run() {
 
 }  // namespace
 
-int run(const config::Settings& settings, bool notify_systemd) {
+int run(config::Settings settings, bool notify_systemd) {
   ignore_fatal_io_signals();
-  Daemon daemon(settings, notify_systemd);
+  Daemon daemon(std::move(settings), notify_systemd);
   return daemon.run();
 }
 

@@ -1,5 +1,6 @@
 #include "app/limits.h"
 
+#include <algorithm>
 #include <csignal>
 #include <sys/resource.h>
 
@@ -20,6 +21,14 @@ std::size_t raise_open_files() {
     if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
   }
   return limit.rlim_cur;
+}
+
+void refuse_core_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_CORE, &limit) != 0) return;
+  // With 0 the kernel still starts the program that core_pattern names; with 1 it does not.
+  limit.rlim_cur = std::min(limit.rlim_max, rlim_t{1});
+  ::setrlimit(RLIMIT_CORE, &limit);
 }
 
 std::uint64_t local_max_size(const std::filesystem::path& path) {

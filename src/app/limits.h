@@ -10,6 +10,10 @@ namespace monitor::app {
 /// Raises the soft limit of open files to the hard one; returns what is then in force.
 std::size_t raise_open_files();
 
+/// What is in memory, secrets too, is written into no core file, nor handed to a program that collects them
+/// (core(5)). The hard limit stays, so that `prlimit --core=unlimited --pid` allows one where it is wanted.
+void refuse_core_files();
+
 /// The hard limit of open files, which raise_open_files() would put in force.
 std::size_t open_files_at_most();
 

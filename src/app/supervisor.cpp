@@ -34,8 +34,13 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
 
 }  // namespace
 
-Supervisor::Supervisor(std::function<Watched()> look, const Systemd& systemd, const async::Clock& clock)
-    : look_(std::move(look)), systemd_(systemd), clock_(clock), began_(clock.steady()), next_status_(began_) {}
+Supervisor::Supervisor(std::function<Watched()> look, const Systemd& systemd, IoWatch& watch, const async::Clock& clock)
+    : look_(std::move(look)),
+      systemd_(systemd),
+      watch_(watch),
+      clock_(clock),
+      began_(clock.steady()),
+      next_status_(began_) {}
 
 milliseconds Supervisor::tick() const {
   const auto limit = systemd_.watchdog_limit();
@@ -55,6 +60,7 @@ void Supervisor::turn() {
   progress_.look(now, pulses());
   const auto seen = workers();
   say_changes(seen);
+  watch_.beat(places(seen), look_().store.health().waiting);
   if (stalled_.empty()) systemd_.watchdog();
   if (now < next_status_) return;
   systemd_.status(status_sentence(health()));

@@ -10,6 +10,7 @@
 
 #include "agent/agent.h"
 #include "app/health.h"
+#include "app/io_watch.h"
 #include "app/progress.h"
 #include "app/systemd.h"
 #include "async/clock.h"
@@ -36,8 +37,8 @@ class Supervisor {
   /// And is stalled; every call it makes carries a shorter limit of its own.
   static constexpr std::chrono::seconds kStallAfter{45};
 
-  /// `look` is asked at every turn, so that workers may be replaced meanwhile.
-  Supervisor(std::function<Watched()> look, const Systemd& systemd, const async::Clock& clock);
+  /// `look` is asked at every turn, so that workers may be replaced meanwhile. `watch` gets a beat at every turn.
+  Supervisor(std::function<Watched()> look, const Systemd& systemd, IoWatch& watch, const async::Clock& clock);
 
   /// Until cancelled.
   boost::asio::awaitable<void> run();
@@ -54,6 +55,7 @@ class Supervisor {
 
   const std::function<Watched()> look_;
   const Systemd& systemd_;
+  IoWatch& watch_;
   const async::Clock& clock_;
   const common::SteadyTime began_;
   common::SteadyTime next_status_;
