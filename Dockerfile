@@ -31,5 +31,6 @@ USER monitor
 ENV HOME=/var/lib/monitor
 WORKDIR /var/lib/monitor
 VOLUME /var/lib/monitor
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["/usr/bin/monitor", "health"]
 ENTRYPOINT ["/usr/bin/monitor"]
 CMD ["start", "-vvvv", "--yes"]
