@@ -14,16 +14,15 @@ bool is_step(common::Micros difference) {
 }  // namespace
 
 std::optional<common::WallTime> Retention::cut_off(const Moment& moment) {
-  if (!moment.newest) return std::nullopt;
   watch(moment);
-  if (suspended()) return std::nullopt;
+  if (suspended() || !moment.newest) return std::nullopt;
   // "Older than" includes what is just as old: with a retention of 0 the newest goes too.
   return *moment.newest - keep_ + common::Micros{1};
 }
 
 void Retention::watch(const Moment& moment) {
   const common::Micros offset = offset_of(moment.wall, moment.steady);
-  if (!trusted_) trusted_ = only_copy_ ? offset_of(*moment.newest, moment.steady) : offset;
+  if (!trusted_) trusted_ = only_copy_ && moment.newest ? offset_of(*moment.newest, moment.steady) : offset;
   step_ = offset - *trusted_;
   if (!is_step(step_)) {
     // Small differences are the clock being kept right: they are followed.

@@ -34,6 +34,14 @@ TEST(Retention, KeepsEverythingWhileThereIsNoResult) {
   EXPECT_EQ(retention.cut_off({.wall = clock.wall(), .steady = clock.steady(), .newest = std::nullopt}), std::nullopt);
 }
 
+TEST(Retention, SeesAStepThatComesBeforeTheFirstResult) {
+  Watched watched;
+  watched.retention.cut_off({.wall = watched.clock.wall(), .steady = watched.clock.steady(), .newest = std::nullopt});
+  watched.clock.step_wall(hours{24});
+  EXPECT_FALSE(watched.cut_off());
+  EXPECT_TRUE(watched.retention.suspended());
+}
+
 TEST(Retention, OfZeroLetsTheNewestGo) {
   test::ManualClock clock;
   Retention retention(seconds{0}, false);
