@@ -189,5 +189,31 @@ TEST(Opening, BeginsAgainAfterAnImportThatWasCutWhileItWasBuilt) {
   EXPECT_EQ(imported(file), kImported);
 }
 
+/// `copy` as a kill in the midst of a transaction would leave `file`.
+void copy_half_written(const fs::path& file, const fs::path& copy) {
+  Sql sql(file);
+  sql("PRAGMA cache_size = 1; CREATE TABLE more (text); BEGIN; "
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
+      "INSERT INTO more SELECT hex(randomblob(2000)) FROM n");
+  fs::copy_file(file, copy);
+  fs::copy_file(file.string() + "-journal", copy.string() + "-journal");
+}
+
+TEST(Opening, BeginsAgainAfterAKillWhileItWasBuilt) {
+  const TempDir folder;
+  const auto file = folder / "local.sqlite3";
+  copy_half_written(folder / "whole.sqlite3", file.string() + ".new");
+  EXPECT_EQ(refusal(file), "");
+}
+
+TEST(Opening, TakesOverAPredecessorThatWasKilledInATransaction) {
+  const TempDir folder;
+  const auto file = folder / "local.sqlite3";
+  make_predecessor(folder / "whole.sqlite3", "DELETE");
+  copy_half_written(folder / "whole.sqlite3", file);
+  EXPECT_EQ(refusal(file), "");
+  EXPECT_EQ(imported(file), kImported);
+}
+
 }  // namespace
 }  // namespace monitor::storage
