@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <ostream>
 #include <string_view>
 
@@ -34,6 +35,7 @@ void define(CLI::App& root, Choice& choice) {
   add_config_commands(root, choice);
   add_plan_command(root, choice);
   add_start_command(root, choice);
+  add_reload_command(root, choice);
   add_health_command(root, choice);
   add_check_command(root, choice);
   add_report_command(root, choice);
@@ -94,8 +96,8 @@ bool is_located(std::string_view text) {
   return number_behind(place.rfind(':', column - 1));
 }
 
-/// Parses and runs. Throws what the command throws.
-int dispatch(const std::vector<std::string>& arguments, Console& console, Choice& choice) {
+/// Nothing: `choice` says what is to be done. Else all has been done, and this is the exit status.
+std::optional<int> choose_from(const std::vector<std::string>& arguments, Console& console, Choice& choice) {
   CLI::App root("Monitor the statuses of services over HTTP/S.", "monitor");
   define(root, choice);
   auto reversed = prepared(arguments, value_options(root));
@@ -111,7 +113,7 @@ int dispatch(const std::vector<std::string>& arguments, Console& console, Choice
   } catch (const CLI::ParseError& error) {
     throw common::UsageError(fmt::format("{}\nTry `{} --help`.", sentence(root, error), reached(root)));
   }
-  return choice.run(console);
+  return std::nullopt;
 }
 
 int finished(int status, Console& console) {
@@ -121,12 +123,11 @@ int finished(int status, Console& console) {
       "cannot write to the standard output: it is closed, or its disk is full; the command itself has been done");
 }
 
-}  // namespace
-
-int run(const std::vector<std::string>& arguments, Console& console) {
+int attempt(const std::vector<std::string>& arguments, Console& console, bool runs) {
   Choice choice;
   try {
-    return finished(dispatch(arguments, console, choice), console);
+    const auto shown = choose_from(arguments, console, choice);
+    return finished(shown ? *shown : runs ? choice.run(console) : kDone, console);
   } catch (const Aborted& aborted) {
     console.err << aborted.what() << '\n' << std::flush;
     return kFailed;
@@ -137,6 +138,16 @@ int run(const std::vector<std::string>& arguments, Console& console) {
     complain(console.err, error.what(), false);
     return choice.failed;
   }
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, Console& console) {
+  return attempt(arguments, console, true);
+}
+
+int parse(const std::vector<std::string>& arguments, Console& console) {
+  return attempt(arguments, console, false);
 }
 
 }  // namespace monitor::cli

@@ -26,6 +26,7 @@ void add_start_command(CLI::App& root, Choice& choice);
 void add_plan_command(CLI::App& root, Choice& choice);
 void add_report_command(CLI::App& root, Choice& choice);
 void add_verify_command(CLI::App& root, Choice& choice);
+void add_reload_command(CLI::App& root, Choice& choice);
 void add_health_command(CLI::App& root, Choice& choice);
 void add_db_commands(CLI::App& root, Choice& choice);
 void add_quarantine_commands(CLI::App& root, Choice& choice);

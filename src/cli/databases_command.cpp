@@ -10,6 +10,7 @@
 #include "cli/external.h"
 #include "cli/paths.h"
 #include "cli/prompt.h"
+#include "cli/reload.h"
 #include "cli/views.h"
 #include "common/error.h"
 
@@ -39,7 +40,9 @@ int update_databases(Console& console, const UpdateArguments& arguments) {
   std::optional<std::string> path;
   if (arguments.local_path) path = local_path(*arguments.local_path);
   const auto uri = external_uri(console, arguments.external_uri);
+  std::optional<std::filesystem::path> runs_on;  // a monitor that runs has the path of before
   const auto change = [&](config::Document& document) {
+    runs_on = known_database(document);
     if (path) document.local_database_path = *path;
     if (!uri && !arguments.no_external) return;
     document.external_database_uri = uri;
@@ -47,7 +50,7 @@ int update_databases(Console& console, const UpdateArguments& arguments) {
   };
   const auto document = apply(console, {config_file(arguments.config_path), change, {}}, true);
   console.out << render(databases_table(document, Secrets::kMasked))
-              << "The databases have been updated. Restart the application to apply the changes.\n";
+              << fmt::format("The databases have been updated. {}\n", ask_to_take(document.file, runs_on));
   return kDone;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/edit.h"
 #include "cli/paths.h"
+#include "cli/reload.h"
 #include "cli/service_rules.h"
 #include "cli/service_settings.h"
 #include "cli/views.h"
@@ -54,10 +55,13 @@ void assign(const Fields& fields, probe::Service& service) {
   assign(fields.settings, service);
 }
 
-void print_services(Console& console, const config::Document& document, std::string_view label, std::string_view done) {
+/// Asks the running monitor to reload, and, unless `quiet`, says what there is now.
+void tell(Console& console, const config::Document& document, std::string_view label, std::string_view done,
+          bool quiet) {
+  const auto taken = ask_to_take(document.file, known_database(document));
+  if (quiet) return;
   console.out << render(services_table(document, Numbers::kNone, Secrets::kMasked))
-              << fmt::format("The service \"{}\" has been {}. Restart the application to apply the changes.\n",
-                             common::escape_controls(label), done);
+              << fmt::format("The service \"{}\" has been {}. {}\n", common::escape_controls(label), done, taken);
 }
 
 /// Finds the service that was typed, and makes sure that the one found after the question is the one asked about.
@@ -109,7 +113,7 @@ int add_service(Console& console, const AddArguments& arguments) {
     document.services.push_back(service);
   };
   const auto document = apply(console, {config_file(arguments.config_path), change, {}}, true);
-  if (!arguments.quiet) print_services(console, document, service.label(), "added");
+  tell(console, document, service.label(), "added", arguments.quiet);
   return kDone;
 }
 
@@ -135,7 +139,7 @@ int update_service(Console& console, const UpdateArguments& arguments) {
     return target.question("update", file);
   };
   const auto document = apply(console, {file, change, question}, arguments.yes);
-  print_services(console, document, target.label(), "updated");
+  tell(console, document, target.label(), "updated", false);
   return kDone;
 }
 
@@ -147,7 +151,7 @@ int remove_service(Console& console, const RemoveArguments& arguments) {
   };
   const auto question = [&] { return target.question("remove", file); };
   const auto document = apply(console, {file, change, question}, arguments.yes);
-  if (!arguments.quiet) print_services(console, document, target.label(), "removed");
+  tell(console, document, target.label(), "removed", arguments.quiet);
   return kDone;
 }
 

@@ -14,7 +14,7 @@ class DatabasesCommand : public Session {
 TEST_F(DatabasesCommand, UpdatesWithoutAQuestionAsThePredecessor) {
   const auto updated = must({"config", "databases", "update", "--local-path", "/tmp/other.sqlite3"});
   EXPECT_THAT(updated.out, Not(HasSubstr("[y/N]")));
-  EXPECT_THAT(updated.out, HasSubstr("Restart the application"));
+  EXPECT_THAT(updated.out, HasSubstr("counts from the next start"));
   const auto shown = must({"config", "databases", "show"});
   EXPECT_THAT(shown.out, HasSubstr("/tmp/other.sqlite3"));
   EXPECT_THAT(shown.out, HasSubstr("postgresql://test:***@127.0.0.1:5432/test"));

@@ -29,9 +29,11 @@ TEST_F(ServicesCommand, ShowsTheTutorialsNumberedTable) {
 
 TEST_F(ServicesCommand, AddPrintsTheTableAndASentence) {
   const auto added = must({"config", "services", "add", "http://localhost:8000/a", "HEAD"});
-  EXPECT_EQ(added.out, plain() +
-                           "The service \"HEAD http://localhost:8000/a\" has been added. "
-                           "Restart the application to apply the changes.\n");
+  EXPECT_EQ(
+      added.out,
+      plain() +
+          "The service \"HEAD http://localhost:8000/a\" has been added. "
+          "The change counts from the next start: no monitor runs on the local database of this configuration.\n");
   EXPECT_EQ(added.err, "");
 }
 
@@ -196,7 +198,8 @@ TEST_F(ServicesCommand, RemoveAsksAndSays) {
   EXPECT_EQ(run({"config", "services", "remove", "2"}, "y\n").status, kWrongUsage);
   EXPECT_EQ(bytes(), before);
   const auto removed = must({"config", "services", "remove", "0"}, "y\n");
-  EXPECT_THAT(removed.out, HasSubstr("has been removed. Restart the application to apply the changes.\n"));
+  EXPECT_THAT(removed.out, HasSubstr("has been removed. The change counts from the next start: no monitor runs on the "
+                                     "local database of this configuration.\n"));
   EXPECT_EQ(must({"config", "services", "remove", "0", "-q", "-y"}).out, "");
   EXPECT_THAT(plain(), Not(HasSubstr("http")));
 }
