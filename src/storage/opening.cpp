@@ -59,7 +59,7 @@ Kind kind_of(const fs::path& file) {
     return kind_of(database);
   } catch (const SqliteError& error) {
     if (error.code() == SQLITE_NOTADB && !has_our_mark(file)) return Kind::kForeign;
-    if (error.code() != SQLITE_READONLY) throw;
+    if (error.code() != SQLITE_READONLY_ROLLBACK) throw;
   }
   undo_half_written(file);
   return kind_of(file);
