@@ -40,7 +40,7 @@ def _world(lab, place, seed, plan):
     choice = lab.random.__class__(seed)
     room = lab.room(f"world-{place}")
     sea = pgfaults.Sea(room, choice)
-    kinds, recoveries = {}, []
+    kinds, recoveries, unnoticed = {}, [], {}
     with ended(sea):
         world = World(lab, room, SERVICES, sea, "chaos", {"keep_exported": str(_KEEP)})
         with ended(world.daemon, world.target):
@@ -50,7 +50,10 @@ def _world(lab, place, seed, plan):
             for number, kind in enumerate(plan):
                 lab.say(f"pgchaos {place}: fault {number + 1} of {len(plan)}: {kind}")
                 kinds[kind] = kinds.get(kind, 0) + 1
+                said = len(_away(world))
                 recoveries.append(_suffer(world, sea, kind))
+                if len(_away(world)) == said:
+                    unnoticed[f"unnoticed_{kind}"] = unnoticed.get(f"unnoticed_{kind}", 0) + 1
             world.stop()
             world.allowance.destroyed = sea.destroyed
             verdict = world.judge(fail=False)
@@ -62,7 +65,7 @@ def _world(lab, place, seed, plan):
             verdict.faults += _not_late(world, lab, counts) + _not_loud(world, counts, len(plan))
             if verdict.faults:
                 raise Broken("\n".join(verdict.faults))
-    return {**counts, "faults": len(plan), "slowest_recovery_s": round(max(recoveries), 1), "kinds": kinds}
+    return {**counts, **unnoticed, "faults": len(plan), "slowest_recovery_s": round(max(recoveries), 1), "kinds": kinds}
 
 
 def _suffer(world, sea, kind):
@@ -95,9 +98,13 @@ def _not_late(world, lab, counts):
 
 def _not_loud(world, counts, faults):
     """Each change of state is one line."""
-    bad = [line for line in world.daemon.lines() if "nothing is exported for now" in line]
+    bad = _away(world)
     again = [line for line in world.daemon.lines() if "results are exported to PostgreSQL" in line]
     counts.update(lines_away=len(bad), lines_back=len(again))
     if len(bad) > 4 * faults or len(again) > 2 * faults:
         return [f"{len(bad)} lines say that nothing is exported, {len(again)} that it is again, for {faults} faults"]
     return []
+
+
+def _away(world):
+    return [line for line in world.daemon.lines() if "nothing is exported for now" in line]
