@@ -27,8 +27,9 @@ std::string everything(const Document& document) {
       text(document.local_max_size), text(document.remote_retention), text(document.stop_grace));
   const auto hosts = document.limits.value_or(HostLimits{});
   const auto ages = document.rollups.value_or(RollupAges{});
-  out += fmt::format("{} {} {} {} {} {}\n", text(document.dns_cache), hosts.concurrency.value_or(-1),
-                     hosts.rate_tenths.value_or(-1), document.rollups.has_value(), text(ages.hours), text(ages.days));
+  out += fmt::format("{} {} {} {} {} {} {}\n", text(document.dns_cache), boolean(document.watch_config),
+                     hosts.concurrency.value_or(-1), hosts.rate_tenths.value_or(-1), document.rollups.has_value(),
+                     text(ages.hours), text(ages.days));
   for (const auto& service : document.services) {
     out += fmt::format("{} {} {} {} {} {} {} {} {}\n", text(service.name), text(service.url), service.method,
                        service.check_regex, text(service.regex), service.interval.count(), service.timeout.count(),
@@ -177,6 +178,7 @@ class Random {
     }
     out.stop_grace = maybe(one_of("0s", "5", "5m"));
     out.dns_cache = maybe(one_of("ttl", "off", variable("${X}", "ttl")));
+    out.watch_config = maybe_boolean();
     for (std::size_t i = below(6); i > 0; --i) out.services.push_back(service(i));
     sort_services(out);
     return out;

@@ -56,6 +56,7 @@ TEST_F(Load, FillsInEveryDefault) {
   EXPECT_EQ(settings.storage.path, "/home/somebody/.monitoring/local-database.sqlite3");
   EXPECT_EQ(settings.storage.max_size, std::nullopt);
   EXPECT_TRUE(settings.net.dns_cache);
+  EXPECT_FALSE(settings.watch);
   EXPECT_EQ(settings.stop_grace, 5s);
   EXPECT_FALSE(settings.agent.limits.any());
   EXPECT_THAT(settings.warnings, IsEmpty());
@@ -63,12 +64,13 @@ TEST_F(Load, FillsInEveryDefault) {
 }
 
 TEST_F(Load, CarriesEveryValue) {
-  const auto settings = load_text(std::string("local_database_path: ~/x.sqlite3\nexternal_database_uri: ") + kUri +
-                                  "\nworkers: {agent: false, exporter: off, collector: no}\nkeep_exported: 0\n"
-                                  "local_retention: 2d\nlocal_max_size: 1 GiB\nremote_retention: 90d\nstop_grace: 0\n"
-                                  "rollups: {hours: 30d, days: 400d}\n"
-                                  "dns_cache: off\nlimits: {per_host_concurrency: 3, per_host_rate: 0.5}\n"
-                                  "services:\n  - {url: 'http://a.example/', interval_sec: 30}\n");
+  const auto settings =
+      load_text(std::string("local_database_path: ~/x.sqlite3\nexternal_database_uri: ") + kUri +
+                "\nworkers: {agent: false, exporter: off, collector: no}\nkeep_exported: 0\n"
+                "local_retention: 2d\nlocal_max_size: 1 GiB\nremote_retention: 90d\nstop_grace: 0\nwatch_config: true\n"
+                "rollups: {hours: 30d, days: 400d}\n"
+                "dns_cache: off\nlimits: {per_host_concurrency: 3, per_host_rate: 0.5}\n"
+                "services:\n  - {url: 'http://a.example/', interval_sec: 30}\n");
   EXPECT_FALSE(settings.agent.enabled);
   EXPECT_FALSE(settings.exporter.enabled);
   EXPECT_FALSE(settings.collector.enabled);
@@ -85,6 +87,7 @@ TEST_F(Load, CarriesEveryValue) {
   EXPECT_FALSE(settings.net.dns_cache);
   EXPECT_EQ(settings.agent.limits.per_host_concurrency, 3U);
   EXPECT_EQ(settings.agent.limits.per_host_rate, 0.5);
+  EXPECT_TRUE(settings.watch);
   EXPECT_EQ(settings.stop_grace, 0s);
   ASSERT_EQ(settings.agent.services.size(), 1U);
   EXPECT_EQ(settings.agent.services[0].target, "http://a.example/");
