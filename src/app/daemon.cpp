@@ -314,6 +314,7 @@ void Daemon::stop(const std::string& why, int status) {
   if (stopping_) return;
   stopping_ = true;
   systemd_.stopping();
+  supervisor_.stopping();
   watch_.end_by(settings_->stop_grace + kStopPatience);
   own_tasks_.cancel();  // what is spawned below comes after
   own_tasks_.spawn(kStopTask, stop_in_order());

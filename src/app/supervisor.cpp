@@ -4,6 +4,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "async/event.h"
 #include "common/log.h"
 
@@ -59,8 +61,9 @@ void Supervisor::turn() {
   const auto now = clock_.steady();
   progress_.look(now, pulses());
   const auto seen = workers();
-  say_changes(seen);
   watch_.beat(places(seen), look_().store.health().waiting);
+  if (stopping_) return;
+  say_changes(seen);
   if (stalled_.empty()) systemd_.watchdog();
   if (now < next_status_) return;
   systemd_.status(status_sentence(health()));
@@ -101,9 +104,9 @@ std::vector<Pulse> Supervisor::pulses() const {
   return all;
 }
 
-WorkerHealth Supervisor::worker(const std::string& name, const std::string& problem) const {
+WorkerHealth Supervisor::worker(const std::string& name, const std::string& problem, const std::string& place) const {
   const auto still = progress_.still(name);
-  WorkerHealth worker{.name = name, .still = std::chrono::floor<seconds>(still), .problem = problem, .place = {}};
+  WorkerHealth worker{.name = name, .still = std::chrono::floor<seconds>(still), .problem = problem, .place = place};
   if (still > kStallAfter) {
     worker.condition = Condition::kStalled;
   } else if (still > kSlowAfter) {
@@ -116,10 +119,19 @@ WorkerHealth Supervisor::worker(const std::string& name, const std::string& prob
 
 std::vector<WorkerHealth> Supervisor::workers() const {
   const auto watched = look_();
-  std::vector<WorkerHealth> all{worker("store", watched.store.health().problem)};
-  if (watched.agent != nullptr) all.push_back(worker("agent", ""));
-  if (watched.exporter != nullptr) all.push_back(worker("exporter", watched.exporter->health().problem));
-  if (watched.collector != nullptr) all.push_back(worker("collector", watched.collector->health().problem));
+  const auto store = watched.store.health();
+  std::vector<WorkerHealth> all{worker("store", store.problem, store.place)};
+  if (watched.agent != nullptr) {
+    all.push_back(worker("agent", "", fmt::format("{} checks running", watched.agent->health().running)));
+  }
+  if (watched.exporter != nullptr) {
+    const auto exporter = watched.exporter->health();
+    all.push_back(worker("exporter", exporter.problem, exporter.place));
+  }
+  if (watched.collector != nullptr) {
+    const auto collector = watched.collector->health();
+    all.push_back(worker("collector", collector.problem, collector.place));
+  }
   return all;
 }
 
@@ -141,6 +153,9 @@ Health Supervisor::health() const {
     health.exported = exporter.exported;
     health.quarantined = exporter.quarantined;
     health.backlog = watched.store.backlog();
+  }
+  if (store.last_commit) {
+    health.last_commit = std::chrono::duration_cast<milliseconds>(clock_.steady() - *store.last_commit);
   }
   health.committed = store.committed;
   health.dropped = store.dropped;

@@ -44,12 +44,14 @@ class Supervisor {
   boost::asio::awaitable<void> run();
   /// One look at everything: says what has changed, feeds the watchdog.
   void turn();
+  /// A stop has begun: workers end one after another, and that one does not move is no news.
+  void stopping() { stopping_ = true; }
   Health health() const;
 
  private:
   std::vector<Pulse> pulses() const;
   std::vector<WorkerHealth> workers() const;
-  WorkerHealth worker(const std::string& name, const std::string& problem) const;
+  WorkerHealth worker(const std::string& name, const std::string& problem, const std::string& place) const;
   void say_changes(const std::vector<WorkerHealth>& now);
   std::chrono::milliseconds tick() const;
 
@@ -59,6 +61,7 @@ class Supervisor {
   const async::Clock& clock_;
   const common::SteadyTime began_;
   common::SteadyTime next_status_;
+  bool stopping_ = false;
   Progress progress_{kStallAfter};
   std::vector<std::string> slow_, stalled_;  ///< as said
 };

@@ -61,7 +61,6 @@ std::string stats_page(const json::object& stats) {
                      {"Free pages in it", size_at(stats, "free_bytes")},
                      {"Roll-ups in it", size_at(stats, "rollup_bytes")},
                      {"Log beside it (-wal)", size_at(stats, "log_bytes")},
-                     {"Reserve beside it (-ballast)", size_at(stats, "ballast_bytes")},
                      {"Oldest result", cell_at(stats, "oldest_result_at")},
                      {"Newest result", cell_at(stats, "newest_result_at")},
                      {"In quarantine", cell_at(stats, "quarantined")},

@@ -18,6 +18,7 @@ struct Health {
   bool suspended = false;    ///< age purges wait because the clock stepped
   bool degraded = false;     ///< a declared state: the last step failed
   std::string problem;
+  std::string place;  ///< what it is doing; empty between two steps
 };
 
 class Collector {

@@ -41,6 +41,7 @@ PurgeLoop::PurgeLoop(const Options& options, bool exporting, storage::Store& sto
       history_(options.rollup_hours, true) {}
 
 asio::awaitable<bool> PurgeLoop::step() {
+  const async::Doing::Mark mark(doing_, "purge step");
   bool more = false;
   std::string problem;
   try {
@@ -120,7 +121,9 @@ asio::awaitable<void> PurgeLoop::run() {
 }
 
 Health PurgeLoop::health() const {
-  return health_;
+  auto health = health_;
+  health.place = doing_.text();
+  return health;
 }
 
 }  // namespace monitor::collector

@@ -1,6 +1,7 @@
 // The Collector on a store: one bounded purge after another. Runs on the io thread.
 #pragma once
 
+#include "async/doing.h"
 #include "collector/collector.h"
 #include "collector/retention.h"
 
@@ -31,6 +32,7 @@ class PurgeLoop final : public Collector {
   std::optional<common::SteadyTime> due_;
   std::optional<common::SteadyTime> forget_due_;
   Health health_;
+  async::Doing doing_;
   bool told_suspended_ = false;
   std::uint64_t told_ = 0;  // how many of health_.purged the log knows of
 };

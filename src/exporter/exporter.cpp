@@ -106,6 +106,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   Health health() const {
     auto health = health_;
+    health.place = shipper_.place();
     health.connected = shipper_.connected();
     health.quarantined = shipper_.quarantined();
     health.steps += shipper_.calls();  // one step may be many calls, of seconds each

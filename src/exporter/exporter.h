@@ -43,6 +43,7 @@ struct Health {
   std::uint64_t exported = 0;     ///< results that arrived, since the start
   std::uint64_t quarantined = 0;  ///< results, skipped ranges and gaps that PostgreSQL refused
   std::uint64_t steps = 0;        ///< moves while the loop lives
+  std::string place;              ///< what it is doing, `sending of 5000 rows for 3.0 s`; may be empty
 };
 
 class Exporter {

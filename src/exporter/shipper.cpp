@@ -71,6 +71,7 @@ Shipper::Shipper(boost::asio::any_io_executor io, const std::string& uri, const 
       batch_rows_(limits.batch_rows) {}
 
 awaitable<void> Shipper::connect() {
+  const async::Doing::Mark mark(doing_, "connecting");
   co_await link_.connect();
   check_open();
   if (std::exchange(leave_epoch_, false)) co_await store_.new_epoch();
@@ -100,9 +101,10 @@ awaitable<storage::Cursor> Shipper::open_sink() {
 void Shipper::announce(const Opened& opened) {
   where_ = opened.where;
   if (opened.schema.view != "monitoring" && !std::exchange(view_announced_, true)) {
-    log::warning("a table named monitoring is already in the database and is left as it is; the view is called {}; "
-                 "`monitor config databases adopt` puts both behind one view",
-                 opened.schema.view);
+    log::warning(
+        "a table named monitoring is already in the database and is left as it is; the view is called {}; "
+        "`monitor config databases adopt` puts both behind one view",
+        opened.schema.view);
   }
   if (!opened.exposure.empty() && !std::exchange(exposure_announced_, true)) {
     log::warning(
@@ -281,6 +283,7 @@ awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
   // Until the call is back the next batch is smaller: a link that cannot carry this one in time may carry half of it.
   const auto rows = std::exchange(batch_rows_, std::max(std::min(kFewestRows, batch_rows_), batch_rows_ / 2));
   const auto begin = clock_.steady();
+  const async::Doing::Mark mark(doing_, "sending", part.results.size());
   auto written =
       co_await link_.call([this, &batch, part](Session& session) { return sink_.write(session, batch, part); });
   check_open();

@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "async/clock.h"
+#include "async/doing.h"
 #include "exporter/batching.h"
 #include "exporter/bisection.h"
 #include "exporter/exporter.h"
@@ -45,6 +46,8 @@ class Shipper {
   std::uint64_t calls() const { return link_.calls(); }
   /// `host:port/database` of the last connection.
   const std::string& where() const { return where_; }
+  /// What it is doing; empty between two calls.
+  std::string place() const { return doing_.text(); }
 
  private:
   boost::asio::awaitable<storage::Cursor> open_sink();
@@ -93,6 +96,7 @@ class Shipper {
   const async::Clock& clock_;
   Limits limits_;
   Link link_;
+  async::Doing doing_;
   Sink sink_;
   RefusalBudget budget_;
   std::optional<Ahead> ahead_;                      ///< only while connected

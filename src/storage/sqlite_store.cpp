@@ -174,6 +174,7 @@ asio::awaitable<void> SqliteStore::commit() {
 
 asio::awaitable<void> SqliteStore::commit_front() {
   std::string problem;
+  const async::Doing::Mark mark(doing_, "commit", pending_.front().results.size());
   try {
     co_await work([this, marked = marked_](Worker& worker) {
       lock_->keep();
@@ -197,6 +198,7 @@ asio::awaitable<void> SqliteStore::commit_front() {
 }
 
 void SqliteStore::succeeded(std::size_t results, bool stored) {
+  counters_.last_commit = last_commit_;
   counters_.committed += results;
   if (trouble_.succeeded()) {
     common::log::warning("Results are stored in {} again; {} were dropped meanwhile", name_,
@@ -221,6 +223,7 @@ void SqliteStore::failed(const std::string& problem) {
 asio::awaitable<Batch> SqliteStore::next_batch(std::size_t max_rows) {
   Cursor cursor = marked_;
   const auto releases = releases_;
+  const async::Doing::Mark mark(doing_, "reading a batch");
   Batch batch = co_await work([&](Worker& worker) { return worker.next_batch(cursor, max_rows); });
   if (releases == releases_) released_ = false;
   if (cursor.results > marked_.results) mark_exported(cursor);
@@ -229,6 +232,7 @@ asio::awaitable<Batch> SqliteStore::next_batch(std::size_t max_rows) {
 }
 
 asio::awaitable<Batch> SqliteStore::batch_behind(Cursor through, std::size_t max_rows) {
+  const async::Doing::Mark mark(doing_, "reading a batch");
   co_return co_await work([&](Worker& worker) { return worker.next_batch(through, max_rows); });
 }
 
@@ -272,6 +276,7 @@ std::int64_t SqliteStore::backlog() const {
 // For the collector.
 
 asio::awaitable<Purged> SqliteStore::purge(common::WallTime before, bool exported_only, std::size_t max_rows) {
+  const async::Doing::Mark mark(doing_, "purge step");
   co_return co_await work([=](Worker& worker) { return worker.purge(before, exported_only, max_rows); });
 }
 
@@ -282,12 +287,14 @@ asio::awaitable<bool> SqliteStore::forget(common::WallTime hours_before, common:
 }
 
 asio::awaitable<Purged> SqliteStore::purge_to_cap(std::size_t max_rows) {
+  const async::Doing::Mark mark(doing_, "purge to the size cap");
   co_return co_await work([max_rows, cap = max_size_, marked = marked_](Worker& worker) {
     return worker.purge_to_cap(cap, marked, max_rows);
   });
 }
 
 asio::awaitable<void> SqliteStore::tidy() {
+  const async::Doing::Mark mark(doing_, "checkpoint");
   co_await work([](Worker& worker) { worker.tidy(); });
 }
 
@@ -298,6 +305,7 @@ asio::awaitable<Stats> SqliteStore::stats() {
 }
 
 asio::awaitable<Compacted> SqliteStore::compact() {
+  const async::Doing::Mark mark(doing_, "compaction step");
   co_return co_await work([](Worker& worker) { return worker.compact(); });
 }
 
@@ -326,6 +334,7 @@ Health SqliteStore::health() const {
   Health health = counters_;
   health.degraded = trouble_.now();
   health.problem = trouble_.problem();
+  health.place = doing_.text();
   health.waiting = pending_.results();
   health.held_back = pending_.full();
   return health;
@@ -336,6 +345,7 @@ asio::awaitable<std::size_t> SqliteStore::close() {
   if (trouble_.now() && co_await work([](Worker& worker) { return worker.give_reserve(); })) co_await commit();
   std::string problem;
   try {
+    const async::Doing::Mark mark(doing_, "closing the database");
     co_await work([alive = pending_.empty()](Worker& worker) { worker.close(alive); });
   } catch (const common::Error& error) {
     problem = error.what();

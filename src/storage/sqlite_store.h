@@ -5,6 +5,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include "async/doing.h"
 #include "async/event.h"
 #include "storage/lock_file.h"
 #include "storage/pending.h"
@@ -90,6 +91,7 @@ class SqliteStore final : public Store {
   async::Event wake_;
   common::SteadyTime last_commit_;
   Health counters_;
+  async::Doing doing_;
   std::uint64_t dropped_before_ = 0;  // when the trouble began
   std::function<void()> on_commit_;
   boost::asio::thread_pool pool_{1};  // the last member: it ends before what it works on

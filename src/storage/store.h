@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -27,6 +29,8 @@ struct Health {
   std::size_t waiting = 0;    ///< results appended and not yet committed
   bool held_back = false;     ///< so many of them that append() waits: the disk is too slow
   std::uint64_t commits = 0;  ///< ends of a commit attempt, successful or not: it moves while the store lives
+  std::optional<common::SteadyTime> last_commit;  ///< that succeeded, since the start
+  std::string place;                              ///< what it is doing, `commit of 512 rows for 12.0 s`; may be empty
 };
 
 /// What one bounded purge step did.
