@@ -97,8 +97,9 @@ class Comparison {
     if (here.exported > there_.later) tell_put_back(here);
     tell_beyond(here, there_.results - given);
     if (!found_.ledgers.different.empty()) {
-      found_.problems.push_back(fmt::format("{} differ between here and PostgreSQL, though results never change: {}",
+      found_.problems.push_back(fmt::format("{} differ{} between here and PostgreSQL, though results never change: {}",
                                             results_text(found_.ledgers.different.count()),
+                                            found_.ledgers.different.count() == 1 ? "s" : "",
                                             numbers_text(found_.ledgers.different)));
     }
   }
@@ -172,17 +173,16 @@ class Comparison {
     const SeqSet nowhere = open_ - here;
     if (!here.empty()) {
       found_.problems.push_back(
-          fmt::format("{} had arrived in PostgreSQL and are there no more, but are still here: {}; somebody deleted "
-                      "them, or it lost "
-                      "them",
-                      results_text(here.count()), numbers_text(here)));
+          fmt::format("{} had arrived in PostgreSQL and {} there no more, though still here: {}; somebody deleted "
+                      "them, or it lost them",
+                      results_text(here.count()), here.count() == 1 ? "is" : "are", numbers_text(here)));
     }
     if (!nowhere.empty()) {
       const bool known = found_.ledgers.here.has_value();
-      found_.problems.push_back(
-          fmt::format("{} {}, and nothing says why: {}{}", results_text(nowhere.count()),
-                      known ? "are neither here nor in PostgreSQL" : "are not in PostgreSQL", numbers_text(nowhere),
-                      known ? "" : "; the local database they come from may know: run `monitor verify` there"));
+      found_.problems.push_back(fmt::format(
+          "{} {} {}, and nothing says why: {}{}", results_text(nowhere.count()), nowhere.count() == 1 ? "is" : "are",
+          known ? "neither here nor in PostgreSQL" : "not in PostgreSQL", numbers_text(nowhere),
+          known ? "" : "; the local database they come from may know: run `monitor verify` there"));
     }
     found_.missing.push_back({.reason = "unexplained", .explained = false, .numbers = open_, .count = open_.count()});
   }

@@ -125,7 +125,8 @@ class LocalReport {
     for (const auto& gap : reader_.gaps(window_.from, end())) {
       if (gap.reason == storage::GapReason::kNotRunning) {
         gaps.push_back({gap.from, gap.to});
-      } else if (gap.reason != storage::GapReason::kSizeCap && gap.reason != storage::GapReason::kRemoteLost) {
+      } else if (gap.reason != storage::GapReason::kSizeCap && gap.reason != storage::GapReason::kRemoteLost &&
+                 gap.reason != storage::GapReason::kRefused) {
         lost_.push_back({std::string(name_of(gap.reason)), gap.from, gap.to, gap.count});
       }
     }
