@@ -22,7 +22,10 @@ inline constexpr int kUnknown = 4;  ///< the check could not be carried out, or 
 /// Runs `arguments` (without the program's name). Throws nothing; errors are sentences on `console.err`.
 int run(const std::vector<std::string>& arguments, Console& console);
 
-/// The same on the standard streams, with app::run as the daemon. Ignores SIGPIPE from then on.
+/// The same up to where the command would run: help and errors are told, and nothing else is done.
+int parse(const std::vector<std::string>& arguments, Console& console);
+
+/// run() on the standard streams, with app::run as the daemon. Ignores SIGPIPE from then on.
 int main(int argc, char** argv);
 
 }  // namespace monitor::cli

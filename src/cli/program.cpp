@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/daemon.h"
+#include "app/limits.h"
 #include "cli/cli.h"
 #include "config/expand.h"
 
@@ -26,6 +27,7 @@ void occupy_standard_streams() {
 
 int main(int argc, char** argv) {
   occupy_standard_streams();
+  app::refuse_core_files();
   // A reader that went away is an error of the write, not the end of the process.
   struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;

@@ -1,6 +1,7 @@
 #include "storage/row_mapping.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "storage/schema.h"
 
@@ -11,6 +12,15 @@ template <std::size_t N>
 void copy_blob(const Rows& rows, int column, std::array<std::uint8_t, N>& to) {
   const auto bytes = rows.blob(column);
   std::copy_n(bytes.begin(), std::min(bytes.size(), N), to.begin());
+}
+
+/// In a damaged file any number may stand: the sum ends where its type does.
+common::WallTime later(common::WallTime time, std::int64_t micros) {
+  std::int64_t sum = 0;
+  if (__builtin_add_overflow(common::unix_micros(time), micros, &sum)) {
+    sum = micros < 0 ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+  }
+  return common::from_unix_micros(sum);
 }
 
 }  // namespace
@@ -38,7 +48,7 @@ StoredResult result_of(const Rows& rows) {
   result.total = common::Micros{rows.integer(12)};
   result.lateness = common::Micros{rows.integer(13)};
   result.body_bytes = rows.integer(14);
-  result.stored_at = result.requested_at + common::Micros{rows.integer(15)};
+  result.stored_at = later(result.requested_at, rows.integer(15));
   result.reason = rows.text(16);
   result.remote_address = rows.text(17);
   result.tls_id = rows.integer(18);
