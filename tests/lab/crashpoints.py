@@ -138,7 +138,7 @@ def _saving(lab, every):
     daemon = world.daemon
     with ended(target):
         old = daemon.path.read_bytes()
-        words = ("config", "services", "add", target.url(500), "GET", "--name", "added", "--interval-sec", "1")
+        words = ("config", "services", "add", target.url(500), "GET", "--name", "added")
         trace = room / "trace"
         status = _traced(daemon, words, ["-o", trace, "-e", f"trace={_known()},?openat,?close,?fchmod,?fchown"])
         new = daemon.path.read_bytes()
