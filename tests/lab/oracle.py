@@ -47,6 +47,8 @@ class Allowance:
     """Stretches (from, to) in which requests may have no row, each with a reason that the lab itself gave."""
     destroyed: dict = dataclasses.field(default_factory=dict)
     """Rows of PostgreSQL by (agent, number) that the lab itself deleted there, as a DROP TABLE does."""
+    former: set = dataclasses.field(default_factory=set)
+    """Agents of a file that is no more, whose numbers nobody can compare."""
     interval: int = 1
     slot_slack_us: int = 60_000
 
@@ -56,16 +58,16 @@ def judge(requests, local, remote, lives, witnessed=None, allowance=None):
     allowance = allowance or Allowance()
     verdict = Verdict()
     _integrity(local, remote, verdict)
-    union = _union(local, remote, verdict)
+    union = _union(local, remote, allowance.former, verdict)
     there = {**allowance.destroyed, **union}
-    _holes(there, local, remote, verdict)
+    _holes({key: row for key, row in there.items() if key[0] not in allowance.former}, local, remote, verdict)
     there = _witnessed(there, local, remote, witnessed or {}, verdict)
     unmatched = _match(requests, there, verdict)
     skipped = {**remote.skipped, **local.skipped}.values()
-    dropped = [gap for gap in {**remote.gaps, **local.gaps}.values() if gap.reason in _LOST and gap.first_seq == 0]
-    unmatched = _dropped(unmatched, dropped, verdict)
+    lost = [gap for gap in {**remote.gaps, **local.gaps}.values() if gap.reason in _LOST]
+    unmatched = _dropped(unmatched, [gap for gap in lost if gap.first_seq == 0], verdict)
     _unanswered(unmatched, skipped, lives, allowance, verdict)
-    _slots(there, skipped, dropped, lives, allowance, verdict)
+    _slots(there, skipped, lost, lives, allowance, verdict)
     verdict.counts.update(requests=len(requests), results=len(union), in_postgresql=len(remote.rows),
                           local=len(local.rows), quarantined=len(local.quarantined),
                           gaps=len({**remote.gaps, **local.gaps}), destroyed_by_the_lab=len(allowance.destroyed),
@@ -81,12 +83,12 @@ def _integrity(local, remote, verdict):
             verdict.wrong(f"{len(books.twice)} numbers are twice in {name}", books.twice)
 
 
-def _union(local, remote, verdict):
+def _union(local, remote, former, verdict):
     both = [(local.rows[key], remote.rows[key]) for key in local.rows.keys() & remote.rows.keys()]
     different = [pair for pair in both if pair[0] != pair[1]]
     if different:
         verdict.wrong(f"{len(different)} results are not the same in PostgreSQL", different)
-    strangers = {key[0] for key in remote.rows} - {epoch[0] for epoch in local.epochs}
+    strangers = {key[0] for key in remote.rows} - {epoch[0] for epoch in local.epochs} - former
     if strangers:
         verdict.wrong("PostgreSQL has results of an agent that never was", strangers)
     return {**remote.rows, **local.rows}
@@ -205,7 +207,7 @@ def _unanswered(requests, skipped, lives, allowance, verdict):
         verdict.wrong(f"{len(left)} requests have no result, and no kill explains it", left)
 
 
-def _slots(union, skipped, dropped, lives, allowance, verdict):
+def _slots(union, skipped, lost, lives, allowance, verdict):
     """Within one life every slot of a service, from its first to its last, is a result or was skipped."""
     interval = allowance.interval * 1_000_000
     moments = collections.defaultdict(list)
@@ -226,7 +228,7 @@ def _slots(union, skipped, dropped, lives, allowance, verdict):
             if bisect.bisect_right(starts, before) != bisect.bisect_right(starts, after):
                 continue
             apart = after - before
-            if any(gap.first - _CLOCK_SLACK <= after and before <= gap.last + _CLOCK_SLACK for gap in dropped):
+            if any(gap.first - _CLOCK_SLACK <= after and before <= gap.last + _CLOCK_SLACK for gap in lost):
                 continue
             if apart > interval + allowance.slot_slack_us:
                 holes.append((service, before, apart))
