@@ -69,7 +69,7 @@ class Reader {
   /// results of its service that are still here.
   std::vector<Outage> outages(common::WallTime from, common::WallTime to);
   /// Those that touch [from, to). A skipped range is here or in the roll-ups, whole. Gaps are in neither; but those of
-  /// GapReason::kSizeCap and kRemoteLost tell what is missing in PostgreSQL alone: the roll-ups here have it.
+  /// GapReason::kSizeCap, kRemoteLost and kRefused tell what is missing in PostgreSQL alone: it is here.
   std::vector<StoredSkipped> skipped(common::WallTime from, common::WallTime to);
   std::vector<StoredGap> gaps(common::WallTime from, common::WallTime to);
   /// Looks at each number that is here: about a second for ten million rows.

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/error.h"
 #include "storage/ballast.h"
 #include "storage/pending.h"
 #include "storage/reader.h"
@@ -254,6 +255,22 @@ TEST(FailingDisk, IsOpenedAnewAfterAFailedWrite) {
     limit.rlim_cur = before;
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
     expect_all_accounted_for(stored, appended, 7);
+  });
+}
+
+TEST(ReadOnlyDisk, IsRefusedAtTheStartWithTheReasonAndWhatToDo) {
+  const test::TempDir disk;
+  in_child([&] {
+    mount_disk(disk.path(), "4m");
+    Stored(disk / "local.sqlite3").add(1);
+    ASSERT_EQ(::mount(nullptr, disk.path().c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+    try {
+      Stored again(disk / "local.sqlite3");
+      ADD_FAILURE() << "it was opened";
+    } catch (const common::Error& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("local.sqlite3"), testing::HasSubstr("Read-only"),
+                                               testing::HasSubstr("let this user write")));
+    }
   });
 }
 

@@ -281,5 +281,34 @@ TEST(Tidy, GivesBackWhatIsFreeAndKeepsTheLogSmall) {
   EXPECT_EQ(Sql(stored.file())("PRAGMA integrity_check"), "ok");
 }
 
+TEST(WeeksOutage, LeavesTheNewestAtTheSizeCapAndTellsOfTheRestOnce) {
+  Stored stored;
+  stored.cap(std::uint64_t{1} << 20);
+  stored.close();
+  stored.open();
+  constexpr Seq kPerHour = 200;
+  constexpr Seq kHours = 7 * 24;
+  const auto begin = stored.clock().wall();
+  for (Seq hour = 0; hour < kHours; ++hour) {
+    stored.clock().advance(std::chrono::hours{1});
+    stored.add(kPerHour);
+    while (stored.wait(stored.store().purge_to_cap(100'000)).more) {
+    }
+    EXPECT_LE(stored.store().size_bytes(), stored.store().max_size_bytes() + (std::uint64_t{1} << 20));
+  }
+  const auto seqs = stored.next_seqs();
+  const auto gaps = stored.wait(stored.store().next_batch(1'000'000)).gaps;
+  ASSERT_EQ(gaps.size(), 1U) << "it grew";
+  EXPECT_EQ(gaps[0].reason, GapReason::kSizeCap);
+  EXPECT_EQ(gaps[0].first_seq, 1);
+  EXPECT_EQ(gaps[0].last_seq + 1, seqs.front());
+  EXPECT_EQ(gaps[0].count, gaps[0].last_seq);
+  EXPECT_EQ(gaps[0].from, begin + std::chrono::hours{1} + common::Micros{1});
+  EXPECT_EQ(gaps[0].count + std::ssize(seqs), kPerHour * kHours);
+  EXPECT_EQ(seqs.back(), kPerHour * kHours);
+  EXPECT_GT(seqs.size(), 1000U) << "no more goes than must";
+  EXPECT_FALSE(stored.store().health().degraded);
+}
+
 }  // namespace
 }  // namespace monitor::storage
