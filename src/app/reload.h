@@ -24,7 +24,7 @@ struct Reloaded {
   std::string refusal;  ///< why nothing was changed, one line per fault; empty: it was taken over
   std::size_t services = 0, added = 0, changed = 0, removed = 0;
   std::vector<std::string> applied, restart;  ///< as in Difference
-  std::vector<std::string> warnings;          ///< sentences for the operator
+  std::vector<std::string> warnings;          ///< sentences for the operator, that were not said before
 };
 
 /// Whether so many of `before` services are gone that the file may have been cut off, rather than edited.

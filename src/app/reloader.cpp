@@ -1,5 +1,7 @@
 #include "app/reloader.h"
 
+#include <algorithm>
+#include <iterator>
 #include <sys/stat.h>
 #include <utility>
 
@@ -20,6 +22,9 @@ namespace asio = boost::asio;
 namespace log = common::log;
 
 namespace {
+
+/// Who asks within this time of one another gets one reading.
+constexpr std::chrono::milliseconds kGather{100};
 
 /// Blocks, for as long as reading and judging the file takes.
 std::unique_ptr<Takeover> prepare(const config::Settings& before) {
@@ -81,7 +86,7 @@ asio::awaitable<void> Reloader::run() {
   for (;;) {
     const bool watching = in_force_()->watch;
     const auto look_at = watching ? std::chrono::steady_clock::now() + look_every_ : common::SteadyTime::max();
-    co_await wake_.wait_until(look_at);
+    if (co_await wake_.wait_until(look_at)) co_await async::sleep_for(kGather);
     const auto serving = asked_;
     const bool is_asked = served_ < serving;
     if (!is_asked && !(watching && co_await has_settled())) continue;
@@ -127,7 +132,9 @@ asio::awaitable<std::string> Reloader::take_over(bool watched, Reloaded& out) {
     out.removed = next->change.removed.size();
     out.applied = next->difference.applied;
     out.restart = next->difference.restart;
-    out.warnings = next->settings->warnings;
+    std::ranges::copy_if(next->settings->warnings, std::back_inserter(out.warnings), [&](const std::string& warning) {
+      return std::ranges::find(before->warnings, warning) == before->warnings.end();  // not said before
+    });
     if (watched && loses_too_many(before->agent.services.size(), out.removed)) {
       refusal = fmt::format(
           "{} of its {} services are gone, which a file that was cut off would look like; if that is meant, reload it "
