@@ -51,6 +51,11 @@ if(MONITOR_SANITIZE)
   target_link_options(monitor_flags INTERFACE -fsanitize=${MONITOR_SANITIZE})
 endif()
 
+if(MONITOR_COVERAGE)
+  target_compile_options(monitor_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(monitor_flags INTERFACE -fprofile-instr-generate)
+endif()
+
 if(MONITOR_FUZZ)
   target_compile_options(monitor_flags INTERFACE -fsanitize=fuzzer-no-link)
   target_link_options(monitor_flags INTERFACE -fsanitize=fuzzer-no-link)
