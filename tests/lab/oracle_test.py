@@ -105,6 +105,13 @@ class Judgement(unittest.TestCase):
         self.local.skipped[(AGENT, 1)] = Skipped(AGENT, 1, 0, due, due, 1, "still_running")
         self.assertFalse(any("neither a result nor skipped" in fault for fault in self.faults()))
 
+    def test_a_gap_without_numbers_explains_as_many_requests_as_it_counts(self):
+        self.requests += [Request(0, 11, 111 * SECOND), Request(1, 11, 111 * SECOND)]
+        self.local.gaps[(AGENT, 1)] = Gap(AGENT, 1, "disk_full", 111 * SECOND, 111 * SECOND, 0, 0, 2)
+        self.assertEqual(self.faults(), [])
+        self.local.gaps[(AGENT, 1)] = Gap(AGENT, 1, "disk_full", 111 * SECOND, 111 * SECOND, 0, 0, 1)
+        self.assertTrue(any("no kill explains" in fault for fault in self.faults()))
+
     def test_a_burst_is_seen(self):
         copied = copy.copy(self.local.rows[(AGENT, 19)])
         self.requests.append(Request(0, 11, copied.at + 300_000))
