@@ -124,6 +124,7 @@ awaitable<Maintenance::Failure> Maintenance::failure_of(awaitable<void> work) {
 
 awaitable<void> Maintenance::make_partitions() {
   co_await link_.call(&make_ahead);
+  co_await link_.call(&ensure_index);
 }
 
 awaitable<void> Maintenance::roll_up() {

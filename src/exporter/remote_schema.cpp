@@ -68,6 +68,11 @@ State read_state(Transaction& transaction) {
 
 void make_tables(Transaction& transaction) {
   transaction.run(tables_sql());
+  // Of more rows it takes longer than a batch may wait: ensure_index() then.
+  constexpr int kQuick = 100'000;
+  const auto rows =
+      transaction.run(fmt::format("SELECT count(*) FROM (SELECT FROM monitoring_skipped LIMIT {}) AS first_rows", kQuick));
+  if (number_in(rows.at(0).at(0)) < kQuick) transaction.run(kIndexSql);
   transaction.run(
       fmt::format("INSERT INTO monitoring_schema SELECT {0}, timezone('utc', now()) "
                   "WHERE NOT EXISTS (SELECT FROM monitoring_schema WHERE version >= {0})",
@@ -152,6 +157,14 @@ SchemaReport ensure_schema(Session& session) {
   report.now = now;
   transaction->commit();
   return report;
+}
+
+void ensure_index(Session& session) {
+  const auto transaction = session.begin();
+  if (transaction->run("SELECT to_regclass($1)", {kIndexName}).at(0).at(0)) return;
+  if (!take_rollup_lock(*transaction)) return;  // another agent may be making it
+  transaction->run(kIndexSql);
+  transaction->commit();
 }
 
 bool ensure_outcomes(Transaction& transaction, bool rewrite) {

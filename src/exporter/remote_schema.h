@@ -41,6 +41,9 @@ SchemaReport ensure_schema(Session& session);
 SchemaReport ensure_schema(Transaction& transaction);
 /// Held until the end of the transaction by whoever changes the schema.
 void take_schema_lock(Transaction& transaction);
+/// Makes the index that ensure_schema() leaves out of a large table. Batches with skipped ranges wait, or are refused
+/// with 55P03, as long as that takes.
+void ensure_index(Session& session);
 /// Puts in what is missing of the list of outcomes, which grows with the program, without a change of the schema;
 /// `rewrite`: the words of an older version too. Whether there was anything to do.
 bool ensure_outcomes(Transaction& transaction, bool rewrite = false);

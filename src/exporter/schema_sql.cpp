@@ -158,7 +158,6 @@ CREATE TABLE IF NOT EXISTS monitoring_touched (
   at timestamp NOT NULL DEFAULT timezone('utc', now()),
   agent integer NOT NULL
 );
-CREATE INDEX IF NOT EXISTS monitoring_skipped_time ON monitoring_skipped (to_timestamp, from_timestamp);
 )sql";
 
 }  // namespace

@@ -182,6 +182,25 @@ TEST_F(DetailsTest, ASchemaOfVersionOneIsUpgradedWithItsPartitionsAndRows) {
   EXPECT_EQ(server().value("SELECT count(*) FROM monitoring_outcomes"), std::to_string(common::kOutcomes.size()));
 }
 
+// Its index takes longer than a statement of a batch may.
+TEST_F(DetailsTest, AnUpgradeOfALargeTableLeavesItsIndexToTheMaintenance) {
+  add_results(1);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  const auto there = [this] { return server().value("SELECT to_regclass('monitoring_skipped_time') IS NOT NULL"); };
+  ASSERT_EQ(there(), "t");
+  server().exec(
+      "DROP INDEX monitoring_skipped_time; DELETE FROM monitoring_schema; INSERT INTO monitoring_skipped "
+      "SELECT 99, n, 1, 'stopping', timezone('utc', now()), timezone('utc', now()), 1 FROM generate_series(1, 100000) "
+      "n");
+  restart_exporter();
+  add_results(1);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  EXPECT_EQ(there(), "f");
+  test::run(io_, exporter().maintain());
+  EXPECT_EQ(there(), "t");
+  EXPECT_EQ(count_results(), "2");
+}
+
 TEST_F(DetailsTest, AFreshSchemaAndAnUpgradedOneAreTheSame) {
   const std::string columns =
       "SELECT string_agg(table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable, ', ' ORDER BY "
