@@ -69,7 +69,8 @@ TEST_F(Load, CarriesEveryValue) {
                 "\nworkers: {agent: false, exporter: off, collector: no}\nkeep_exported: 0\n"
                 "local_retention: 2d\nlocal_max_size: 1 GiB\nremote_retention: 90d\nstop_grace: 0\nwatch_config: true\n"
                 "rollups: {hours: 30d, days: 400d}\n"
-                "dns_cache: off\nlimits: {per_host_concurrency: 3, per_host_rate: 0.5}\n"
+                "dns_cache: off\nlimits: {per_host_concurrency: 3, per_host_rate: 0.5, "
+                "deny_networks: [link-local, 'fc00::/7', 192.0.2.1]}\n"
                 "services:\n  - {url: 'http://a.example/', interval_sec: 30}\n");
   EXPECT_FALSE(settings.agent.enabled);
   EXPECT_FALSE(settings.exporter.enabled);
@@ -87,6 +88,7 @@ TEST_F(Load, CarriesEveryValue) {
   EXPECT_FALSE(settings.net.dns_cache);
   EXPECT_EQ(settings.agent.limits.per_host_concurrency, 3U);
   EXPECT_EQ(settings.agent.limits.per_host_rate, 0.5);
+  EXPECT_EQ(settings.net.deny_networks, (std::vector<std::string>{"link-local", "fc00::/7", "192.0.2.1"}));
   EXPECT_TRUE(settings.watch);
   EXPECT_EQ(settings.stop_grace, 0s);
   ASSERT_EQ(settings.agent.services.size(), 1U);
