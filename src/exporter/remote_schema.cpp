@@ -70,8 +70,8 @@ void make_tables(Transaction& transaction) {
   transaction.run(tables_sql());
   // Of more rows it takes longer than a batch may wait: ensure_index() then.
   constexpr int kQuick = 100'000;
-  const auto rows =
-      transaction.run(fmt::format("SELECT count(*) FROM (SELECT FROM monitoring_skipped LIMIT {}) AS first_rows", kQuick));
+  const auto rows = transaction.run(
+      fmt::format("SELECT count(*) FROM (SELECT FROM monitoring_skipped LIMIT {}) AS first_rows", kQuick));
   if (number_in(rows.at(0).at(0)) < kQuick) transaction.run(kIndexSql);
   transaction.run(
       fmt::format("INSERT INTO monitoring_schema SELECT {0}, timezone('utc', now()) "
