@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
@@ -100,7 +101,12 @@ void PollingAgent::enqueue(const Slot& slot) {
 /// One that has nothing to wait for is over when this returns, while its task is still to be cleared away.
 void PollingAgent::start_worker() {
   ++running_;
-  workers_.spawn("check", work());
+  try {
+    workers_.spawn("check", work());
+  } catch (const std::bad_alloc&) {  // its slot is the next worker's
+    --running_;
+    say_no_memory(now());
+  }
 }
 
 void PollingAgent::stop() {
@@ -146,15 +152,19 @@ asio::awaitable<void> PollingAgent::work() {
     auto& began = members_[slot.service].began.emplace(now());
     if (polite_) polite_->began(slot.service, began);
     bool cut = false;
+    bool no_memory = false;
     try {
       co_await run_slot(slot);
     } catch (const boost::system::system_error& error) {
       if (error.code() != asio::error::operation_aborted) throw;
       cut = true;
+    } catch (const std::bad_alloc&) {
+      no_memory = true;
     }
     schedule_->finished(slot.service);
     members_[slot.service].began.reset();
     leave(slot.service);
+    if (no_memory) give_up_for_memory(slot);
     if (cut) {
       skip_stopping(slot);
       clear_away(slot.service);
@@ -232,6 +242,12 @@ void PollingAgent::skip(const MissedSlots& missed) {
 
 void PollingAgent::skip_stopping(const Slot& slot) {
   skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kStopping});
+}
+
+/// What came of it could not be kept: nothing is known of that slot.
+void PollingAgent::give_up_for_memory(const Slot& slot) {
+  skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kPoolExhausted});
+  say_no_memory(now());
 }
 
 void PollingAgent::count(std::optional<Verdict> before, Verdict after) {

@@ -86,6 +86,7 @@ class PollingAgent final : public Agent {
   static bool is_idle(const Member& member) { return !member.began && member.recheck == 0; }
   void clear_away(std::size_t service);
   void skip_stopping(const Slot& slot);
+  void give_up_for_memory(const Slot& slot);
   std::vector<std::optional<std::uint32_t>> number_hosts(Hosts hosts);
   void make_polite(Hosts hosts);
   void say_what_runs() const;
@@ -93,6 +94,7 @@ class PollingAgent final : public Agent {
   void say_stood_still(common::SteadyTime now, std::int64_t slots);
   void say_calm(common::SteadyTime now);
   void say_exhausted(common::SteadyTime now);
+  void say_no_memory(common::SteadyTime now);
   void watch_punctuality(common::SteadyTime now);
   void say_limited(const MissedSlots& missed, common::SteadyTime now);
   std::vector<Load> loads(common::SteadyTime now) const;

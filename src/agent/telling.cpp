@@ -145,6 +145,14 @@ void PollingAgent::say_exhausted(common::SteadyTime now) {
       max_running_, needed, cure);
 }
 
+void PollingAgent::say_no_memory(common::SteadyTime now) {
+  if (std::exchange(exhausted_at_, now)) return;
+  log::warning(
+      "There is no memory for a check, so slots are being skipped; {} checks run. Raise the limit (MemoryMax= of the "
+      "unit, or ulimit -v), shorten timeouts or poll less often.",
+      running_);
+}
+
 /// The limits are the same for every host, so the number that cures one has to do for the busiest. Nothing is said of
 /// the first checks of services with long intervals: they crowd once.
 void PollingAgent::say_limited(const MissedSlots& missed, common::SteadyTime now) {

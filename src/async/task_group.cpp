@@ -31,9 +31,14 @@ std::uint64_t TaskGroup::spawn(std::string name, asio::awaitable<void> task) {
   const std::uint64_t number = ++last_number_;
   auto& own = tasks_[number];
   own.name = std::move(name);
-  asio::co_spawn(executor_, std::move(task),
-                 asio::bind_cancellation_slot(own.signal.slot(),
-                                              [this, number](std::exception_ptr failure) { ended(number, failure); }));
+  try {
+    asio::co_spawn(executor_, std::move(task),
+                   asio::bind_cancellation_slot(
+                       own.signal.slot(), [this, number](std::exception_ptr failure) { ended(number, failure); }));
+  } catch (...) {  // no memory for it: nobody would ever take it off the list
+    tasks_.erase(number);
+    throw;
+  }
   return number;
 }
 

@@ -34,6 +34,17 @@ void find_secret_fields(std::string_view head, std::vector<Span>& spans) {
   }
 }
 
+/// Appends the places of `user:password@` in URLs, as a Location may hold them.
+void find_userinfo(std::string_view head, std::vector<Span>& spans) {
+  constexpr std::string_view kScheme = "://";
+  for (auto at = head.find(kScheme); at != std::string_view::npos; at = head.find(kScheme, at)) {
+    at += kScheme.size();
+    const auto authority = head.substr(at, head.substr(at).find_first_of("/?# \t\r\n"));
+    const auto userinfo = authority.rfind('@');
+    if (userinfo != std::string_view::npos && userinfo > 0) spans.push_back({at, at + userinfo});
+  }
+}
+
 /// Each line escaped; lines end with `\n`.
 std::string inert(std::string_view text) {
   std::string out;
@@ -69,6 +80,7 @@ std::string evidence_text(std::string_view head, std::string_view body, const Ex
   const Redaction redaction(secrets, expectations.redact(), kEvidenceWork);
   auto spans = redaction.spans(head);
   find_secret_fields(head, spans);
+  find_userinfo(head, spans);
   join(spans);
   auto out = shown(head, kMaxEvidenceHead, spans);
   while (out.ends_with('\n')) out.pop_back();

@@ -107,6 +107,19 @@ TEST_F(AgentTest, ABugInACheckEndsTheAgentInsteadOfTheProcess) {
   EXPECT_EQ(ended_with, "a bug");
 }
 
+TEST_F(AgentTest, ACheckThatFindsNoMemoryIsSkippedAndTheNextOnesRun) {
+  make(2, 100, seconds{5});
+  prober_.no_memory = true;
+  live(seconds{10});
+  prober_.no_memory = false;
+  live(seconds{10});
+  test::run(io_, store_->commit());
+  const auto batch = test::run(io_, store_->next_batch(1000));
+  EXPECT_EQ(skipped(batch), 4);
+  for (const auto& range : batch.skipped) EXPECT_EQ(range.reason, storage::SkipReason::kPoolExhausted);
+  EXPECT_EQ(batch.results.size(), 4U);
+}
+
 TEST_F(AgentTest, HealthCountsServicesByTheirLastVerdict) {
   make(4, 100);
   prober_.outcome = common::Outcome::kConnectRefused;

@@ -50,6 +50,7 @@ class HeldProber final : public probe::Prober {
     seen.retry_after = retry_after;
     seen.total = takes;
     if (broken) throw std::logic_error("a bug");
+    if (no_memory) throw std::bad_alloc();
     begun.push_back(url);
     kept.push_back(keep);
     if (hold && (held_url.empty() || held_url == url)) {
@@ -73,6 +74,7 @@ class HeldProber final : public probe::Prober {
   std::size_t most_at_once = 0;
   bool overlapped = false;  ///< two of one service ran at once
   bool broken = false;
+  bool no_memory = false;
   common::Outcome outcome = common::Outcome::kUp;
   std::vector<std::string> begun;
   std::deque<std::unique_ptr<async::Event>> gates;

@@ -37,6 +37,13 @@ TEST(Evidence, NeverShowsCookiesAndCredentials) {
   EXPECT_EQ(text("HTTP/1.1 200 OK\r\nSet-Cookie:\r\n\r\n", ""), "HTTP/1.1 200 OK\nSet-Cookie:");
 }
 
+TEST(Evidence, NeverShowsWhoLogsInToAUrl) {
+  EXPECT_EQ(
+      text("HTTP/1.1 302 F\r\nLocation: https://me:se@cret@a.example/b@c\r\nLink: <http://x:y@z>, http://z/@\r\n\r\n",
+           ""),
+      "HTTP/1.1 302 F\nLocation: https://***@a.example/b@c\nLink: <http://***@z>, http://z/@");
+}
+
 TEST(Evidence, RedactsWhatThePatternsMatch) {
   const EvidenceOptions options{.redact = {"token=[^&\\s]+", "(?i)password: .*"}};
   EXPECT_EQ(text("HTTP/1.1 302 F\r\nLocation: /a?token=abc&b=1\r\n\r\n", "PASSWORD: x y\nrest token=\xFF\xFE", options),
