@@ -25,7 +25,7 @@ class Reload : public testing::Test {
   std::int64_t results(const std::string& name) {
     try {
       return world_.local_number(
-          "SELECT count(*) FROM results r JOIN definitions d ON r.definition_id = d.id WHERE d.name = '" + name + "'");
+          "SELECT count(*) FROM results r JOIN definitions d ON r.definition = d.id WHERE d.name = '" + name + "'");
     } catch (const std::exception&) {
       return 0;
     }
