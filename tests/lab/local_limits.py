@@ -115,17 +115,28 @@ def little_memory_at_start(scene):
 
 
 def memory_limited(scene):
-    """While it runs, and every server hangs, so that it would need more. Checks fail as unknown; it lives."""
+    """While it runs, and every server is slow, so that it needs more than there is. Checks are unknown or skipped; where
+    not even that can be kept, it ends, which the line counts, and the next start goes on without a loss."""
     world = scene.started(services=400, service_keys="timeout: 4")
     size = int((pathlib.Path(f"/proc/{world.daemon.process.pid}") / "statm").read_text().split()[0]) * 4096
-    _limit(world, "as", size)
+    _limit(world, "as", size + (1 << 20))
     world.target.behave("slow", seconds=3)
-    time.sleep(scene.seconds(5, 60))
-    require(world.daemon.running(), f"the monitor has ended: {world.daemon.said()}")
+    end = time.monotonic() + scene.seconds(5, 60)
+    while time.monotonic() < end and world.daemon.running():
+        world.witness()
+        time.sleep(0.05)
     world.target.behave("answer")
-    _limit(world, "as", "unlimited")
+    ended = not world.daemon.running()
+    if ended:
+        world.died()
+        require("memory" in "\n".join(world.daemon.lines()), f"it ended without a word: {world.daemon.said()}")
+        world.daemon.log.rename(world.daemon.log.with_name("log-of-the-end"))
+        world.start()
+        world.daemon.ready(30 * scene.lab.slowness)
+    else:
+        _limit(world, "as", "unlimited")
     require(not _judged_down(world), "services are down for want of our memory")
-    return finished(world)
+    return {**finished(world), "ended_for_want_of_memory": int(ended)}
 
 
 CASES = [few_descriptors_at_start, threads_refused, little_memory_at_start, memory_limited, descriptors_exhausted]
