@@ -54,7 +54,7 @@ std::optional<FileStamp> stamp_of(const std::filesystem::path& file) {
                    found.st_mtim.tv_sec * kNanos + found.st_mtim.tv_nsec};
 }
 
-Reloader::Reloader(asio::any_io_executor io, std::function<Settings()> in_force, Apply apply, const Systemd& systemd,
+Reloader::Reloader(asio::any_io_executor io, std::function<Settings()> in_force, Apply apply, Systemd& systemd,
                    std::chrono::milliseconds look_every)
     : in_force_(std::move(in_force)),
       apply_(std::move(apply)),

@@ -47,7 +47,7 @@ class Reloader {
   static constexpr std::chrono::milliseconds kLookEvery{2000};
 
   /// `in_force`: what is polled now.
-  Reloader(boost::asio::any_io_executor io, std::function<Settings()> in_force, Apply apply, const Systemd& systemd,
+  Reloader(boost::asio::any_io_executor io, std::function<Settings()> in_force, Apply apply, Systemd& systemd,
            std::chrono::milliseconds look_every = kLookEvery);
 
   /// Until cancelled.
@@ -65,7 +65,7 @@ class Reloader {
 
   const std::function<Settings()> in_force_;
   const Apply apply_;
-  const Systemd& systemd_;
+  Systemd& systemd_;
   const std::chrono::milliseconds look_every_;
   std::uint64_t asked_ = 0, served_ = 0;
   Reloaded last_;

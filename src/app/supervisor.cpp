@@ -36,7 +36,7 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
 
 }  // namespace
 
-Supervisor::Supervisor(std::function<Watched()> look, const Systemd& systemd, IoWatch& watch, const async::Clock& clock)
+Supervisor::Supervisor(std::function<Watched()> look, Systemd& systemd, IoWatch& watch, const async::Clock& clock)
     : look_(std::move(look)),
       systemd_(systemd),
       watch_(watch),

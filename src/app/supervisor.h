@@ -38,7 +38,7 @@ class Supervisor {
   static constexpr std::chrono::seconds kStallAfter{45};
 
   /// `look` is asked at every turn, so that workers may be replaced meanwhile. `watch` gets a beat at every turn.
-  Supervisor(std::function<Watched()> look, const Systemd& systemd, IoWatch& watch, const async::Clock& clock);
+  Supervisor(std::function<Watched()> look, Systemd& systemd, IoWatch& watch, const async::Clock& clock);
 
   /// Until cancelled.
   boost::asio::awaitable<void> run();
@@ -56,7 +56,7 @@ class Supervisor {
   std::chrono::milliseconds tick() const;
 
   const std::function<Watched()> look_;
-  const Systemd& systemd_;
+  Systemd& systemd_;
   IoWatch& watch_;
   const async::Clock& clock_;
   const common::SteadyTime began_;
