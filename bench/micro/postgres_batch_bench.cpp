@@ -50,7 +50,7 @@ void postgres_batch(benchmark::State& state) {
     renumber(batch, head.results + 1, now);
     head.results += static_cast<storage::Seq>(batch.results.size());
     state.ResumeTiming();
-    const auto written = sink.write(*session, batch, {{0, batch.results.size()}, true, head});
+    const auto written = sink.write(*session, batch, exporter::Part::all_of(batch, head));
     if (written.refusal) return state.SkipWithError(written.refusal->reason.c_str());
   }
   count_items(state, batch.results.size());
