@@ -9,7 +9,7 @@ namespace monitor::exporter {
 
 enum class Standing {
   kAsExpected,
-  kAhead,  ///< PostgreSQL holds what this file never gave: the file is a copy, or was restored
+  kAhead,  ///< PostgreSQL holds what this file did not send: the file is a copy, or was restored
   kBehind  ///< PostgreSQL lacks what had arrived: it was restored, or failed over
 };
 
@@ -27,11 +27,10 @@ inline Comparison compare(const storage::Identity& local, const storage::Cursor&
   const auto above = [](const storage::Cursor& a, const storage::Cursor& b) {
     return a.results > b.results || a.skipped > b.skipped || a.gaps > b.gaps;
   };
-  // A head below first − 1 says "none given".
-  const storage::Cursor head{std::max(local.head.results, local.first.results - 1),
-                             std::max(local.head.skipped, local.first.skipped - 1),
-                             std::max(local.head.gaps, local.first.gaps - 1)};
-  if (above(arrived, head)) return {Standing::kAhead, arrived};
+  const storage::Cursor ours{std::max(local.ours.results, local.first.results - 1),
+                             std::max(local.ours.skipped, local.first.skipped - 1),
+                             std::max(local.ours.gaps, local.first.gaps - 1)};
+  if (above(arrived, ours)) return {Standing::kAhead, arrived};
   if (above(local.exported, arrived)) {
     return {Standing::kBehind,
             {std::min(arrived.results, local.exported.results), std::min(arrived.skipped, local.exported.skipped),

@@ -74,16 +74,25 @@ awaitable<void> Shipper::connect() {
   const async::Doing::Mark mark(doing_, "connecting");
   co_await link_.connect();
   check_open();
-  if (std::exchange(leave_epoch_, false)) co_await store_.new_epoch();
-  check_open();
+  if (std::exchange(leave_epoch_, false)) co_await begin_epoch();
   auto head = co_await open_sink();
   if (co_await settle(head) == Standing::kAhead) {
-    co_await store_.new_epoch();
-    check_open();
+    co_await begin_epoch();
     head = co_await open_sink();
     co_await settle(head);
   }
+  co_await store_.agree();
+  check_open();
   connected_ = true;
+}
+
+// No number is sent twice under one id for two results: what was appended since this file was opened, without
+// PostgreSQL having agreed to its id, has numbers that the other file may have given to rows of its own.
+awaitable<void> Shipper::begin_epoch() {
+  const auto identity = co_await store_.identity();
+  check_open();
+  co_await store_.new_epoch(identity.ours);
+  check_open();
 }
 
 awaitable<storage::Cursor> Shipper::open_sink() {
@@ -119,15 +128,19 @@ void Shipper::announce(const Opened& opened) {
 }
 
 awaitable<Standing> Shipper::settle(storage::Cursor remote) {
-  const auto identity = co_await store_.identity();
+  auto identity = co_await store_.identity();
   check_open();
+  // The agent's row was locked when its head was read, so that a commit without an answer is in it or never will be.
+  identity.ours = {std::max(identity.ours.results, tried_.results), std::max(identity.ours.skipped, tried_.skipped),
+                   std::max(identity.ours.gaps, tried_.gaps)};
   const auto [standing, arrived] = compare(identity, remote);
   cursor_ = identity.exported;
   if (standing == Standing::kAhead) {
     log::warning(
-        "PostgreSQL has results up to {} of agent {}, which this file never gave (its last is {}): the file is "
-        "a copy or was restored, and goes on under a new agent id",
-        remote.results, identity.agent_id, identity.head.results);
+        "PostgreSQL has results up to {} of agent {}, and this file can have sent those up to {}: the file is a copy "
+        "or "
+        "was restored, and goes on under a new agent id",
+        remote.results, identity.agent_id, identity.ours.results);
   }
   if (standing == Standing::kBehind) {
     log::warning(
@@ -155,6 +168,7 @@ awaitable<Shipped> Shipper::ship() {
   const bool more = leaves_more(batch);
   const auto through = end_of(batch);
   co_await set_strays_aside(batch);
+  tried_ = through;
   const auto all = Part::all_of(batch, through);
 
   auto written = more ? co_await write_reading_ahead(batch, through) : co_await write(batch, all);

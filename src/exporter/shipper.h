@@ -50,6 +50,7 @@ class Shipper {
   std::string place() const { return doing_.text(); }
 
  private:
+  boost::asio::awaitable<void> begin_epoch();
   boost::asio::awaitable<storage::Cursor> open_sink();
   boost::asio::awaitable<Standing> settle(storage::Cursor remote);
   void announce(const Opened& opened);
@@ -102,6 +103,7 @@ class Shipper {
   std::optional<Ahead> ahead_;                      ///< only while connected
   std::string agent_id_;                            ///< of the current epoch
   storage::Cursor cursor_;                          ///< marked so far
+  storage::Cursor tried_;                           ///< sent last; if it is not marked, it may have arrived
   common::WallTime server_now_{};                   ///< what the server's clock said…
   common::SteadyTime heard_at_{};                   ///< …at this moment of ours
   std::size_t batch_rows_ = kBatchRows;             ///< fewer after a batch that the link could not carry in time

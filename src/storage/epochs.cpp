@@ -1,5 +1,6 @@
 #include "storage/epochs.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "storage/uuid.h"
@@ -10,11 +11,12 @@ Epochs::Epochs(Database& database) : database_(database) {
   reload();
 }
 
-void Epochs::open(const Cursor& head) {
+void Epochs::open(const Cursor& through) {
   const std::string agent_id = make_uuid();
-  database_
-      .prepare("INSERT INTO epochs (agent_id, first_seq, first_skipped, first_gap) VALUES (?1, ?2 + 1, ?3 + 1, ?4 + 1)")
-      .run(std::string_view(agent_id), head.results, head.skipped, head.gaps);
+  const Cursor least = empty() ? Cursor{.results = 1, .skipped = 1, .gaps = 1} : current().first;
+  database_.prepare("INSERT INTO epochs (agent_id, first_seq, first_skipped, first_gap) VALUES (?1, ?2, ?3, ?4)")
+      .run(std::string_view(agent_id), std::max(least.results, through.results + 1),
+           std::max(least.skipped, through.skipped + 1), std::max(least.gaps, through.gaps + 1));
   reload();
 }
 

@@ -23,8 +23,9 @@ class Epochs {
   const std::vector<Epoch>& all() const { return all_; }
   const Epoch& current() const { return all_.back(); }
   bool empty() const { return all_.empty(); }
-  /// Opens an epoch with a new agent id at head + 1. Inside the caller's transaction; reload() if that fails.
-  void open(const Cursor& head);
+  /// Opens an epoch with a new agent id: it begins behind `through`, and not before the current one. Inside the
+  /// caller's transaction; reload() if that fails.
+  void open(const Cursor& through);
   void reload();
 
  private:

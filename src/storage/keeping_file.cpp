@@ -69,6 +69,7 @@ bool Worker::put_back(bool replaced) {
   rename_durably(fresh, file_);
   place_.reset();
   running_is_known_ = false;
+  ours_is_known_ = false;
   guarded([this] { session(); });
   take_identity();
   common::log::error("The local database {} was {} while we run; it is written anew, with all it held{}; {}",
@@ -114,6 +115,7 @@ void Worker::succeed(const Cursor& marked, const std::string& why) {
   damage_.clear();
   suspected_ = false;
   running_is_known_ = false;
+  ours_is_known_ = false;
   sealed_gaps_ = 0;
   if (!landed_) doubt_.reset();
   guarded([this] { session(); });

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <sys/file.h>
@@ -19,6 +20,10 @@ namespace monitor::storage {
 namespace {
 
 constexpr const char* kSuffix = ".lock";
+// Lines of a fixed length, written in place: on a full disk they need no room that they do not have.
+constexpr std::size_t kPidBytes = 16;
+constexpr std::size_t kNoteBytes = 64;
+constexpr std::size_t kUuidLength = 36;
 
 std::string holder(int descriptor) {
   std::array<char, 32> text{};
@@ -28,9 +33,20 @@ std::string holder(int descriptor) {
   return pid.empty() ? "another process" : fmt::format("process {}", pid);
 }
 
+std::optional<Noted> noted_in(int descriptor) {
+  std::array<char, kNoteBytes> text{};
+  const ssize_t length = ::pread(descriptor, text.data(), text.size(), kPidBytes);
+  if (length != static_cast<ssize_t>(text.size())) return std::nullopt;
+  std::istringstream fields(std::string(text.data(), text.size()));
+  Noted noted;
+  if (!(fields >> noted.agent_id >> noted.commit) || noted.agent_id.size() != kUuidLength) return std::nullopt;
+  return noted;
+}
+
 }  // namespace
 
-LockFile::LockFile(const std::filesystem::path& database) : database_(database), descriptor_(lock()) {}
+LockFile::LockFile(const std::filesystem::path& database)
+    : database_(database), descriptor_(lock()), found_(noted_in(descriptor_)) {}
 
 int LockFile::lock() const {
   const std::string name = beside(database_, kSuffix).string();
@@ -52,11 +68,16 @@ int LockFile::lock() const {
         fmt::format("cannot lock {}: {}; the local database needs a local disk", name, common::errno_text(number)));
   }
   // The pid only helps the next one's error message; on a full disk the lock holds without it.
-  const std::string pid = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(descriptor, 0) == 0) {
-    [[maybe_unused]] const ssize_t written = ::pwrite(descriptor, pid.data(), pid.size(), 0);
-  }
+  const std::string pid = fmt::format("{:<{}}\n", ::getpid(), kPidBytes - 1);
+  [[maybe_unused]] const ssize_t written = ::pwrite(descriptor, pid.data(), pid.size(), 0);
   return descriptor;
+}
+
+void LockFile::note(std::string_view agent_id, std::int64_t commit) {
+  std::string line = fmt::format("{} {}", agent_id, commit);
+  line.resize(kNoteBytes - 1, ' ');
+  line += '\n';
+  [[maybe_unused]] const ssize_t written = ::pwrite(descriptor_, line.data(), line.size(), kPidBytes);
 }
 
 void LockFile::keep() {

@@ -6,6 +6,9 @@ namespace {
 constexpr std::string_view kResults = "exported_results";
 constexpr std::string_view kSkipped = "exported_skipped";
 constexpr std::string_view kGaps = "exported_gaps";
+constexpr std::string_view kOurResults = "our_results";
+constexpr std::string_view kOurSkipped = "our_skipped";
+constexpr std::string_view kOurGaps = "our_gaps";
 constexpr std::string_view kAliveAt = "alive_at";
 constexpr std::string_view kRunningSince = "running_since";
 constexpr std::string_view kCommitNumber = "commit_number";
@@ -30,6 +33,21 @@ void Meta::set_exported(const Cursor& cursor) {
   set_.run(kResults, cursor.results);
   set_.run(kSkipped, cursor.skipped);
   set_.run(kGaps, cursor.gaps);
+}
+
+std::optional<Cursor> Meta::ours() {
+  const auto results = get_.integer(kOurResults);
+  if (!results) return std::nullopt;
+  return Cursor{.results = *results,
+                .skipped = get_.integer(kOurSkipped).value_or(0),
+                .gaps = get_.integer(kOurGaps).value_or(0)};
+}
+
+void Meta::set_ours(const std::optional<Cursor>& ours) {
+  const auto number = [&](std::int64_t Cursor::* kind) { return ours ? std::optional{(*ours).*kind} : std::nullopt; };
+  set_.run(kOurResults, number(&Cursor::results));
+  set_.run(kOurSkipped, number(&Cursor::skipped));
+  set_.run(kOurGaps, number(&Cursor::gaps));
 }
 
 std::optional<common::WallTime> Meta::alive_at() {

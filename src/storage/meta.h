@@ -26,6 +26,10 @@ class Meta {
   /// Counts transactions: each writes one that no other did, so that one whose end is unknown can be told later.
   std::int64_t commit_number();
   void set_commit_number(std::int64_t number);
+  /// The highest numbers that this file gave under its current id before it was opened without PostgreSQL having been
+  /// found to agree since; nothing: PostgreSQL agreed, and every number that is here was given here.
+  std::optional<Cursor> ours();
+  void set_ours(const std::optional<Cursor>& ours);
   /// What the roll-ups take of the file.
   std::int64_t rollup_bytes();
   void set_rollup_bytes(std::int64_t bytes);

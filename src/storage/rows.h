@@ -154,6 +154,7 @@ struct Identity {
   Cursor first;          ///< the first number of each kind that belongs to this epoch
   Cursor head;           ///< the highest number of each kind ever given here (first − 1 when none)
   Cursor exported;       ///< exported_through as marked; below `first` while rows of an older epoch wait
+  Cursor ours;           ///< PostgreSQL can have numbers up to here from this file; what it has above, another gave
 };
 
 /// Bytes of the texts of `result`, which have no bound of their own worth the name.

@@ -44,9 +44,10 @@ SqliteStore::SqliteStore(asio::any_io_executor io, const std::filesystem::path& 
       max_size_(options.max_size ? *options.max_size : usual_max_size(file)),
       name_(file.string()),
       lock_(std::move(lock)),
-      worker_(file, clock, options.polls),
+      worker_(file, *lock_, clock, options.polls),
       state_(worker_.state()),
       marked_(state_.exported),
+      ours_(worker_.ours()),
       committing_(io),
       room_(io),
       wake_(io),
@@ -237,6 +238,9 @@ asio::awaitable<Batch> SqliteStore::batch_behind(Cursor through, std::size_t max
 }
 
 bool SqliteStore::mark_exported(Cursor through) {
+  ours_ = {.results = std::max(ours_.results, through.results),
+           .skipped = std::max(ours_.skipped, through.skipped),
+           .gaps = std::max(ours_.gaps, through.gaps)};
   if (released_) return false;
   const bool first = pending_.empty();
   marked_ = through;
@@ -250,14 +254,16 @@ asio::awaitable<void> SqliteStore::quarantine(std::vector<Quarantined> rows) {
 }
 
 asio::awaitable<Identity> SqliteStore::identity() {
-  co_return co_await work([marked = marked_](Worker& worker) { return worker.identity(marked); });
+  co_return co_await work([marked = marked_, ours = ours_](Worker& worker) { return worker.identity(marked, ours); });
 }
 
-asio::awaitable<Identity> SqliteStore::new_epoch() {
-  co_return co_await work([marked = marked_](Worker& worker) {
-    worker.new_epoch();
-    return worker.identity(marked);
-  });
+asio::awaitable<Identity> SqliteStore::new_epoch(Cursor through) {
+  co_await work([=](Worker& worker) { worker.new_epoch(through); });
+  co_return co_await identity();
+}
+
+asio::awaitable<void> SqliteStore::agree() {
+  co_await work([](Worker& worker) { worker.agree(); });
 }
 
 asio::awaitable<void> SqliteStore::rewind(Cursor arrived) {

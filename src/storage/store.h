@@ -91,8 +91,13 @@ class Store {
   virtual bool mark_exported(Cursor through) = 0;
   virtual boost::asio::awaitable<void> quarantine(std::vector<Quarantined> rows) = 0;
   virtual boost::asio::awaitable<Identity> identity() = 0;
-  /// Opens a new epoch at head + 1 with a new agent id; rows below keep their old one.
-  virtual boost::asio::awaitable<Identity> new_epoch() = 0;
+  /// Opens a new epoch with a new agent id: rows above `through` that are here go under it, too, and those up to it
+  /// keep their old one. Where somebody else writes under our id it is Identity::ours: up to there rows have arrived,
+  /// or another file has the very same, and what is above nobody can have from us.
+  virtual boost::asio::awaitable<Identity> new_epoch(Cursor through) = 0;
+  /// PostgreSQL was found to have nothing above Identity::ours. To be called before anything is sent: it is durable
+  /// then, and what is sent is ours in the next run, too, however this one ends.
+  virtual boost::asio::awaitable<void> agree() = 0;
   /// Moves the cursor back to `arrived`, where PostgreSQL turned out to stand, but not before the current epoch (pass 0
   /// for a kind of which it has none), and never forward. Results that were purged here meanwhile are recorded as a
   /// gap, unless they are quarantined or in a gap already. At once, in a transaction of its own.

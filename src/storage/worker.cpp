@@ -55,9 +55,10 @@ void Worker::load(Session& fresh) {
   epochs_ = fresh.epochs.all();
 }
 
-Worker::Worker(std::filesystem::path file, const async::Clock& clock, bool polls)
+Worker::Worker(std::filesystem::path file, LockFile& lock, const async::Clock& clock, bool polls)
     : file_(std::move(file)),
       wal_(beside(file_, "-wal")),
+      lock_(lock),
       clock_(clock),
       ballast_(file_),
       running_since_(clock.wall()),
@@ -72,17 +73,38 @@ Worker::Worker(std::filesystem::path file, const async::Clock& clock, bool polls
     guarded([this] { session(); });
   }
   refresh_size();
-  take_identity();
+  // Nothing is appended yet, and what is appended from here on is ours only if PostgreSQL agrees.
+  ours_ = session().meta.ours().value_or(state_.head);
+  sealed_gaps_ = state_.head.gaps;
+  if (!take_identity()) notice_older_copy();
   restore_ballast();
 }
 
-void Worker::take_identity() {
+bool Worker::take_identity() {
   const std::string identity = identity_of(file_);
-  if (session().meta.file_identity() == identity) return;
-  new_epoch();
+  if (session().meta.file_identity() == identity) return false;
+  new_epoch(state_.head);
   common::log::warning(
       "The local database {} was copied or restored: it goes on as a new agent {} from number {}; rows before keep "
       "their agent",
+      file_.string(), session().epochs.current().agent_id, state_.head.results + 1);
+  return true;
+}
+
+/// Written over the file in place, an older copy looks like the file itself; but the lock file knows of commits that it
+/// lacks, whose numbers must not be given again under the same id. An agent that it lacks is one of those. A file that
+/// knows more than the lock file is none: the note of a commit may be missing.
+void Worker::notice_older_copy() {
+  const auto& noted = lock_.found();
+  if (!noted) return;
+  const bool current = epochs_.back().agent_id == noted->agent_id;
+  const bool known = std::ranges::find(epochs_, noted->agent_id, &Epoch::agent_id) != epochs_.end();
+  const bool made_now = commit_number_ == 0;
+  if (current ? commit_number_ >= noted->commit : known || made_now) return;
+  new_epoch(state_.head);
+  common::log::warning(
+      "The local database {} lacks what was committed to it last: an older copy was put in its place. It goes on as a "
+      "new agent {} from number {}; rows before keep their agent",
       file_.string(), session().epochs.current().agent_id, state_.head.results + 1);
 }
 
@@ -264,19 +286,27 @@ Stats Worker::stats() {
   });
 }
 
-Identity Worker::identity(const Cursor& marked) {
+Identity Worker::identity(const Cursor& marked, const Cursor& ours) {
   return guarded([&] {
     const Epoch& epoch = session().epochs.current();
-    return Identity{.agent_id = epoch.agent_id, .first = epoch.first, .head = state_.head, .exported = marked};
+    return Identity{
+        .agent_id = epoch.agent_id, .first = epoch.first, .head = state_.head, .exported = marked, .ours = ours};
   });
 }
 
-void Worker::new_epoch() {
-  transact([this](Session& current) {
-    current.epochs.open(state_.head);
+void Worker::new_epoch(const Cursor& through) {
+  transact([&](Session& current) {
+    current.epochs.open(through);
     current.meta.set_file_identity(identity_of(file_));
   });
   epochs_ = session().epochs.all();
+}
+
+void Worker::agree() {
+  if (!ours_ && ours_is_known_) return;
+  ours_.reset();
+  ours_is_known_ = false;
+  transact([](Session&) {});
 }
 
 Cursor Worker::rewind(const Cursor& marked, const Cursor& arrived) {

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "storage/ballast.h"
 #include "storage/files.h"
+#include "storage/lock_file.h"
 #include "storage/rows.h"
 #include "storage/session.h"
 #include "storage/store.h"
@@ -38,9 +39,9 @@ struct State {
 
 class Worker {
  public:
-  /// `file` exists and is ours. Throws common::Error.
+  /// `file` exists and is ours; `lock` is held until close(). Throws common::Error.
   /// `polls`: slots come due in this run, so that it is a sign of life.
-  Worker(std::filesystem::path file, const async::Clock& clock, bool polls);
+  Worker(std::filesystem::path file, LockFile& lock, const async::Clock& clock, bool polls);
 
   const State& state() const { return state_; }
   /// When this run began.
@@ -49,6 +50,8 @@ class Worker {
   std::optional<common::WallTime> alive_at();
   /// Slots of an earlier run that ended without a stop, which are neither run nor skipped (left_open.h).
   std::vector<Skipped> left_open();
+  /// What PostgreSQL can have of this file before anything is sent in this run (Identity::ours).
+  Cursor ours() const { return ours_.value_or(state_.head); }
   /// What an earlier run could not store at its end, less what is in the database nevertheless.
   std::vector<Gap> lost_before();
   /// The number of the commit whose rows may be in the file though it failed; 0: there is none.
@@ -72,8 +75,11 @@ class Worker {
   /// Moves `marked` back before the first that is released, and commits that.
   Quarantine::Released release(Cursor& marked, const std::vector<Seq>& seqs);
   std::int64_t drop(const Cursor& marked, const std::vector<Seq>& seqs);
-  Identity identity(const Cursor& marked);
-  void new_epoch();
+  Identity identity(const Cursor& marked, const Cursor& ours);
+  /// Behind `through`: rows above it that are here go under the new id.
+  void new_epoch(const Cursor& through);
+  /// PostgreSQL has nothing under our id that is not ours. Durable when it returns.
+  void agree();
   /// Gives the cursor to go on from.
   Cursor rewind(const Cursor& marked, const Cursor& arrived);
   Purged purge(common::WallTime before, bool exported_only, std::size_t max_rows);
@@ -97,7 +103,8 @@ class Worker {
   void recover(const SqliteError& error);
   void load(Session& fresh);
   std::unique_ptr<Session> open_session();
-  void take_identity();
+  bool take_identity();
+  void notice_older_copy();
   void keep_file(const Cursor& marked);
   void keep_log();
   bool put_back(bool replaced);
@@ -118,11 +125,14 @@ class Worker {
 
   const std::filesystem::path file_;
   const std::filesystem::path wal_;
+  LockFile& lock_;
   const async::Clock& clock_;
   Ballast ballast_;
   const common::WallTime running_since_;
   const bool polls_;
   bool running_is_known_ = false;  // the database says since when
+  std::optional<Cursor> ours_;     // Meta::ours
+  bool ours_is_known_ = false;     // the database says so
   common::SteadyTime ballast_tried_{};
   std::unique_ptr<Session> session_;
   std::optional<Place> place_;  // of the file that is ours
@@ -175,8 +185,11 @@ auto Worker::in_transaction(Step step) {
   stale_ = true;
   const auto commit = [&] {
     current.meta.set_commit_number(++commit_number_);
+    if (!ours_is_known_) current.meta.set_ours(ours_);
     transaction.commit();
     stale_ = false;
+    ours_is_known_ = true;
+    lock_.note(current.epochs.current().agent_id, commit_number_);
   };
   if constexpr (std::is_void_v<decltype(step(current))>) {
     step(current);

@@ -45,12 +45,12 @@ TEST_F(ExporterTest, ABacklogOfAnyKindGoesOnAtOnce) {
 
 TEST_F(ExporterTest, AnOlderEpochIsNotTheEndOfTheBacklog) {
   add_results(10);
-  test::run(io_, store().new_epoch());
+  new_epoch();
   add_results(10);
   EXPECT_EQ(step(), Progress::kMore);
   EXPECT_EQ(step(), Progress::kExported);
   add_results(10);
-  test::run(io_, store().new_epoch());
+  new_epoch();
   store().append(storage::Gap{storage::GapReason::kDiskFull, clock_.wall(), clock_.wall(), 0, 0, 1});
   commit();
   restart_exporter();

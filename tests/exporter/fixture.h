@@ -89,6 +89,8 @@ class ExporterTest : public testing::Test {
     }
     return Progress::kMore;
   }
+  /// Behind everything that is here.
+  void new_epoch() { test::run(io_, store().new_epoch(test::run(io_, store().identity()).head)); }
   void commit() { test::run(io_, store().commit()); }
 
   storage::Definition definition(const std::string& name = "home") const {

@@ -115,7 +115,7 @@ TEST(Sqlstate, IsReactedToByClass) {
 }
 
 TEST(Heads, AreComparedWithinTheEpoch) {
-  storage::Identity local{"id", {101, 1, 1}, {150, 3, 0}, {140, 2, 0}};
+  storage::Identity local{"id", {101, 1, 1}, {160, 3, 0}, {140, 2, 0}, {150, 3, 0}};
   EXPECT_EQ(compare(local, {140, 2, 0}).standing, Standing::kAsExpected);
   EXPECT_EQ(compare(local, {150, 3, 0}).standing, Standing::kAsExpected) << "our own commit whose answer was lost";
   EXPECT_EQ(compare(local, {151, 3, 0}).standing, Standing::kAhead);
@@ -124,7 +124,7 @@ TEST(Heads, AreComparedWithinTheEpoch) {
   EXPECT_EQ(compare(local, {120, 3, 0}).arrived, (storage::Cursor{120, 2, 0}));
   EXPECT_EQ(compare(local, {0, 0, 0}).arrived, (storage::Cursor{100, 0, 0})) << "not before the epoch's first row";
   local.exported = {100, 0, 0};
-  local.head = {100, 0, 0};
+  local.ours = {100, 0, 0};
   EXPECT_EQ(compare(local, {0, 0, 0}).standing, Standing::kAsExpected) << "a fresh epoch has lost nothing";
 }
 

@@ -136,7 +136,7 @@ TEST_F(SetAside, ResultsThatAreRetriedArriveUnderTheAgentTheyBelongTo) {
   add_with(200, {50, 120});
   settle_all();
   const auto before = test::run(io_, store().identity()).agent_id;
-  test::run(io_, store().new_epoch());
+  new_epoch();
   restart_exporter();
   add_results(100);
   settle_all();

@@ -102,6 +102,8 @@ class Stored {
     store_->mark_exported(head);
     wait(store_->commit());
   }
+  /// Behind everything that is here.
+  storage::Identity new_epoch() { return wait(store_->new_epoch(wait(store_->identity()).head)); }
   std::vector<storage::Seq> next_seqs(std::size_t max_rows = 1'000'000) {
     std::vector<storage::Seq> seqs;
     for (const auto& result : wait(store_->next_batch(max_rows)).results) seqs.push_back(result.seq);
