@@ -75,6 +75,117 @@ TEST(Epochs, ARestoredFileGoesOnAsAnotherAgent) {
   EXPECT_NE(agent_of(stored), agent);
 }
 
+/// Written over it, so that the file itself is the same one.
+void put_in_place(const fs::path& copy, const fs::path& file) {
+  fs::copy_file(copy, file, fs::copy_options::overwrite_existing);
+}
+
+struct CopiedInPlace : testing::Test {
+  CopiedInPlace() {
+    stored.add(3);
+    agent = agent_of(stored);
+    stored.close();
+    fs::copy(stored.file(), backup);
+    lock += ".lock";
+  }
+  Stored stored;
+  std::string agent;
+  fs::path backup = stored.folder() / "backup";
+  fs::path lock = stored.file();
+};
+
+TEST_F(CopiedInPlace, AnOlderFileGoesOnAsAnotherAgent) {
+  stored.open();
+  stored.add(2);
+  stored.close();
+  put_in_place(backup, stored.file());
+  stored.open();
+  const auto identity = stored.wait(stored.store().identity());
+  EXPECT_NE(identity.agent_id, agent);
+  EXPECT_EQ(identity.first.results, 4);
+  stored.close();
+  stored.open();
+  EXPECT_EQ(agent_of(stored), identity.agent_id) << "it is noticed once";
+}
+
+TEST_F(CopiedInPlace, AFileFromBeforeTheCurrentAgentIsOlderToo) {
+  stored.open();
+  const auto second = stored.new_epoch().agent_id;
+  stored.close();
+  put_in_place(backup, stored.file());
+  stored.open();
+  EXPECT_NE(agent_of(stored), agent);
+  EXPECT_NE(agent_of(stored), second);
+}
+
+TEST_F(CopiedInPlace, TheSameFileIsNotOlder) {
+  put_in_place(backup, stored.file());
+  stored.open();
+  EXPECT_EQ(agent_of(stored), agent);
+}
+
+// As after a power cut: it is not synced.
+TEST_F(CopiedInPlace, ALockFileThatKnowsLessMeansNothing) {
+  const auto older = stored.folder() / "lock";
+  fs::copy(lock, older);
+  stored.open();
+  stored.add(2);
+  const auto second = stored.new_epoch().agent_id;
+  stored.close();
+  for (const bool some : {true, false}) {
+    if (some) put_in_place(older, lock);
+    if (!some) fs::resize_file(lock, 0);
+    stored.open();
+    EXPECT_EQ(agent_of(stored), second);
+    stored.close();
+  }
+}
+
+TEST_F(CopiedInPlace, ANewFileInThePlaceOfALostOneHasOneAgent) {
+  fs::remove(stored.file());
+  stored.open();
+  EXPECT_NE(agent_of(stored), agent);
+  EXPECT_EQ(Sql(stored.file())("SELECT count(*) FROM epochs"), "1");
+}
+
+TEST(Epochs, BeginBehindWhatIsOursThoughThereAreRowsBehindIt) {
+  Stored stored;
+  stored.add(3);
+  const auto first = agent_of(stored);
+  stored.wait(stored.store().agree());
+  stored.close();
+  stored.open();
+  stored.add(4);
+  const Identity before = stored.wait(stored.store().identity());
+  EXPECT_EQ(before.ours.results, 3);
+  stored.wait(stored.store().new_epoch(before.ours));
+  Batch batch = stored.wait(stored.store().next_batch(100));
+  EXPECT_EQ(batch.agent_id, first);
+  EXPECT_EQ(batch.results.size(), 3U);
+  stored.store().mark_exported({.results = 3});
+  batch = stored.wait(stored.store().next_batch(100));
+  EXPECT_NE(batch.agent_id, first);
+  EXPECT_EQ(batch.results.size(), 4U);
+  EXPECT_EQ(Sql(stored.file())("SELECT group_concat(agent_id = '" + first + "') FROM monitoring_view"),
+            "1,1,1,0,0,0,0");
+}
+
+TEST(Epochs, WhatIsOursGrowsOnlyAfterPostgresAgreed) {
+  Stored stored;
+  const auto ours_after_a_run = [&](bool agreed) {
+    stored.add(2);
+    if (agreed) stored.wait(stored.store().agree());
+    stored.close();
+    stored.open();
+    return stored.wait(stored.store().identity()).ours.results;
+  };
+  EXPECT_EQ(ours_after_a_run(false), 0);
+  EXPECT_EQ(ours_after_a_run(false), 0);
+  EXPECT_EQ(ours_after_a_run(true), 6);
+  EXPECT_EQ(ours_after_a_run(false), 6);
+  EXPECT_EQ(ours_after_a_run(true), 10);
+}
+
 TEST(Epochs, NeverMixInABatchOfAnyKind) {
   Stored stored;
   const Skipped skipped{.definition = stored.service(), .count = 1};
