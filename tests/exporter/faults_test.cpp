@@ -54,7 +54,7 @@ TEST_F(ExporterTest, AKilledBackendIsReplacedByANewConnection) {
 }
 
 TEST_F(ExporterTest, AStoppedBackendHitsTheDeadline) {
-  limits_.call = milliseconds{300};
+  limits_.call = milliseconds{1000};
   add_results(10);
   ASSERT_EQ(drain(), Progress::kIdle);
   const auto backends = server().backends();
@@ -63,8 +63,8 @@ TEST_F(ExporterTest, AStoppedBackendHitsTheDeadline) {
   add_results(10);
   const auto start = Clock::now();
   EXPECT_EQ(step(), Progress::kUnavailable);
-  EXPECT_LT(Clock::now() - start, std::chrono::seconds{2});
-  EXPECT_NE(exporter().health().problem.find("did not answer within 300 ms"), std::string::npos);
+  EXPECT_LT(Clock::now() - start, std::chrono::seconds{5});
+  EXPECT_NE(exporter().health().problem.find("did not answer within 1000 ms"), std::string::npos);
   EXPECT_EQ(drain(), Progress::kIdle) << "the next connection has another backend";
   ::kill(backends.front(), SIGCONT);
   EXPECT_EQ(count_results(), "20");
@@ -80,7 +80,7 @@ TEST_F(ExporterTest, TheLastAttemptEndsInTimeThoughTheServerHangs) {
   test::run(io_, exporter().flush(milliseconds{200}));
   EXPECT_LT(Clock::now() - start, std::chrono::seconds{1});
   exporter_.reset();
-  EXPECT_LT(Clock::now() - start, std::chrono::seconds{2});
+  EXPECT_LT(Clock::now() - start, std::chrono::seconds{5});
   for (const auto pid : server().backends()) ::kill(pid, SIGCONT);
   EXPECT_EQ(drain(), Progress::kIdle);
   EXPECT_EQ(count_results(), "20");
