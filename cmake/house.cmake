@@ -7,9 +7,12 @@ target_compile_features(monitor_flags INTERFACE cxx_std_20)
 target_compile_options(monitor_flags INTERFACE -pthread -fPIE)
 target_link_options(monitor_flags INTERFACE -pthread -pie)
 target_include_directories(monitor_flags INTERFACE "${PROJECT_SOURCE_DIR}/src")
+# With aligned_alloc() Asio would not call the new handler, through which memory kept back is freed (common/memory.h).
 target_compile_definitions(
   monitor_flags
   INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
+            BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC
+            BOOST_ASIO_DISABLE_BOOST_ALIGN
             BOOST_ASIO_NO_DEPRECATED
             BOOST_BEAST_SEPARATE_COMPILATION
             MONITOR_VERSION="${PROJECT_VERSION}")

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -20,6 +21,7 @@ struct Health {
   std::uint64_t skipped = 0;   ///< slots that did not run, since the start
   std::uint64_t steps = 0;     ///< moves while the loop lives
   std::size_t running = 0;
+  std::string problem;                                      ///< a sentence while no check begins for want of memory
   bool late = false;                                        ///< many slots begin late for want of CPU
   std::size_t up = 0, degraded = 0, down = 0, unknown = 0;  ///< services by the last slot's verdict
 };

@@ -9,6 +9,7 @@
 
 #include "agent/row.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/text.h"
 
 namespace monitor::agent {
@@ -152,9 +153,9 @@ asio::awaitable<void> PollingAgent::work() {
     auto& began = members_[slot.service].began.emplace(now());
     if (polite_) polite_->began(slot.service, began);
     bool cut = false;
-    bool no_memory = false;
+    bool no_memory = common::is_memory_short();
     try {
-      co_await run_slot(slot);
+      if (!no_memory) co_await run_slot(slot);
     } catch (const boost::system::system_error& error) {
       if (error.code() != asio::error::operation_aborted) throw;
       cut = true;
@@ -244,7 +245,7 @@ void PollingAgent::skip_stopping(const Slot& slot) {
   skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kStopping});
 }
 
-/// What came of it could not be kept: nothing is known of that slot.
+/// It was not begun, or what came of it could not be kept: nothing is known of that slot.
 void PollingAgent::give_up_for_memory(const Slot& slot) {
   skip({slot.service, slot.due, slot.due, 1, storage::SkipReason::kPoolExhausted});
   say_no_memory(now());
@@ -262,6 +263,7 @@ Health PollingAgent::health() const {
           .skipped = skipped_,
           .steps = steps_,
           .running = running_,
+          .problem = common::is_memory_short() ? "memory is short: no check begins" : "",
           .late = punctuality_.late(),
           .up = of(Verdict::kUp),
           .degraded = of(Verdict::kDegraded),

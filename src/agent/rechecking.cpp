@@ -1,5 +1,6 @@
 // The agent's checks that confirm a failure. They go where there is room, and make room for slots.
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include <boost/asio/error.hpp>
@@ -7,6 +8,7 @@
 
 #include "agent/polling_agent.h"
 #include "agent/row.h"
+#include "common/memory.h"
 
 namespace monitor::agent {
 
@@ -26,7 +28,7 @@ void PollingAgent::start_rechecks(common::SteadyTime now) {
   due_rechecks_.clear();
   rechecks_.take_due(now, due_rechecks_);
   for (const auto& due : due_rechecks_) {
-    const bool room = running_ < max_running_ && waiting_.empty();
+    const bool room = running_ < max_running_ && waiting_.empty() && !common::is_memory_short();
     if (!room || (polite_ && !polite_->admit_recheck(due.service, now))) {
       // Slots come first; there may be room later.
       rechecks_.plan(due, now + std::max(std::chrono::seconds{1}, members_[due.service].terms.spec().recheck.every));
@@ -34,7 +36,13 @@ void PollingAgent::start_rechecks(common::SteadyTime now) {
     }
     ++running_;
     rechecking_.push_back(due.service);
-    const auto task = workers_.spawn("re-check", confirm(due));
+    std::uint64_t task = 0;
+    try {
+      task = workers_.spawn("re-check", confirm(due));
+    } catch (const std::bad_alloc&) {
+      recheck_ended(due.service);
+      say_no_memory(now);
+    }
     // A check that has nothing to wait for (an address without a route) is over by now.
     if (std::ranges::find(rechecking_, due.service) != rechecking_.end()) members_[due.service].recheck = task;
   }
@@ -46,6 +54,8 @@ asio::awaitable<void> PollingAgent::confirm(Recheck recheck) {
   } catch (const boost::system::system_error& error) {
     // Cut, as a slot came or the agent stops: of that there is nothing to store.
     if (error.code() != asio::error::operation_aborted) throw;
+  } catch (const std::bad_alloc&) {  // nor is there of one whose outcome could not be kept
+    say_no_memory(now());
   }
   recheck_ended(recheck.service);
 }

@@ -7,6 +7,7 @@
 #include "agent/files.h"
 #include "agent/polling_agent.h"
 #include "common/log.h"
+#include "common/memory.h"
 
 namespace monitor::agent {
 
@@ -145,7 +146,9 @@ void PollingAgent::say_exhausted(common::SteadyTime now) {
       max_running_, needed, cure);
 }
 
+/// Of a shortage of the whole process more is said elsewhere.
 void PollingAgent::say_no_memory(common::SteadyTime now) {
+  if (common::is_memory_short()) return;
   if (std::exchange(exhausted_at_, now)) return;
   log::warning(
       "There is no memory for a check, so slots are being skipped; {} checks run. Raise the limit (MemoryMax= of the "

@@ -14,6 +14,7 @@
 #include "app/health_json.h"
 #include "app/io_watch.h"
 #include "app/limits.h"
+#include "app/memory_watch.h"
 #include "app/plan.h"
 #include "app/reload_json.h"
 #include "app/reloader.h"
@@ -27,6 +28,7 @@
 #include "collector/collector.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "exporter/exporter.h"
 #include "probe/prober.h"
 #include "storage/store.h"
@@ -81,12 +83,14 @@ class Daemon {
 
   bool exporting() const { return !settings_->exporter.uri.empty(); }
 
+  common::MemoryReserve reserve_;
   std::shared_ptr<const config::Settings> settings_;  // in force
   std::size_t open_files_ = 0;
   asio::io_context io_{1};
   async::SystemClock clock_;
   Systemd systemd_;
   IoWatch watch_{IoWatch::Limits{}, leave_hanging};
+  MemoryWatch memory_watch_{common::is_memory_short, [this] { return reserve_.take_back(); }};
   Supervisor supervisor_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<probe::Prober> prober_;
@@ -126,7 +130,7 @@ async::TaskGroup::OnFailure Daemon::on_failure() {
 Daemon::Daemon(config::Settings settings, bool notify_systemd)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
       systemd_(notify_systemd),
-      supervisor_([this] { return watched(); }, systemd_, watch_, clock_),
+      supervisor_([this] { return watched(); }, systemd_, watch_, memory_watch_, clock_),
       reloader_(
           io_.get_executor(), [this] { return settings_; }, [this](Takeover& next) { return apply(next); }, systemd_),
       agent_tasks_(io_.get_executor(), on_failure()),

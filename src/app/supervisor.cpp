@@ -1,6 +1,7 @@
 #include "app/supervisor.h"
 
 #include <algorithm>
+#include <new>
 #include <unistd.h>
 #include <utility>
 
@@ -36,10 +37,12 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
 
 }  // namespace
 
-Supervisor::Supervisor(std::function<Watched()> look, Systemd& systemd, IoWatch& watch, const async::Clock& clock)
+Supervisor::Supervisor(std::function<Watched()> look, Systemd& systemd, IoWatch& watch, MemoryWatch& memory,
+                       const async::Clock& clock)
     : look_(std::move(look)),
       systemd_(systemd),
       watch_(watch),
+      memory_(memory),
       clock_(clock),
       began_(clock.steady()),
       next_status_(began_) {}
@@ -52,13 +55,17 @@ milliseconds Supervisor::tick() const {
 
 asio::awaitable<void> Supervisor::run() {
   for (;;) {
-    turn();
+    try {
+      turn();
+    } catch (const std::bad_alloc&) {  // the next one may find memory
+    }
     co_await async::sleep_for(tick());
   }
 }
 
 void Supervisor::turn() {
   const auto now = clock_.steady();
+  memory_.turn(now);
   progress_.look(now, pulses());
   const auto seen = workers();
   watch_.beat(places(seen), look_().store.health().waiting);
@@ -122,7 +129,8 @@ std::vector<WorkerHealth> Supervisor::workers() const {
   const auto store = watched.store.health();
   std::vector<WorkerHealth> all{worker("store", store.problem, store.place)};
   if (watched.agent != nullptr) {
-    all.push_back(worker("agent", "", fmt::format("{} checks running", watched.agent->health().running)));
+    const auto agent = watched.agent->health();
+    all.push_back(worker("agent", agent.problem, fmt::format("{} checks running", agent.running)));
   }
   if (watched.exporter != nullptr) {
     const auto exporter = watched.exporter->health();

@@ -11,6 +11,7 @@
 #include "agent/agent.h"
 #include "app/health.h"
 #include "app/io_watch.h"
+#include "app/memory_watch.h"
 #include "app/progress.h"
 #include "app/systemd.h"
 #include "async/clock.h"
@@ -37,8 +38,10 @@ class Supervisor {
   /// And is stalled; every call it makes carries a shorter limit of its own.
   static constexpr std::chrono::seconds kStallAfter{45};
 
-  /// `look` is asked at every turn, so that workers may be replaced meanwhile. `watch` gets a beat at every turn.
-  Supervisor(std::function<Watched()> look, Systemd& systemd, IoWatch& watch, const async::Clock& clock);
+  /// `look` is asked at every turn, so that workers may be replaced meanwhile. `watch` gets a beat, and
+  /// `memory` a look, at every turn.
+  Supervisor(std::function<Watched()> look, Systemd& systemd, IoWatch& watch, MemoryWatch& memory,
+             const async::Clock& clock);
 
   /// Until cancelled.
   boost::asio::awaitable<void> run();
@@ -58,6 +61,7 @@ class Supervisor {
   const std::function<Watched()> look_;
   Systemd& systemd_;
   IoWatch& watch_;
+  MemoryWatch& memory_;
   const async::Clock& clock_;
   const common::SteadyTime began_;
   common::SteadyTime next_status_;

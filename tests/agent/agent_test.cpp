@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "async/task_group.h"
+#include "common/memory.h"
 #include "fixture.h"
 
 namespace monitor::agent {
@@ -118,6 +119,26 @@ TEST_F(AgentTest, ACheckThatFindsNoMemoryIsSkippedAndTheNextOnesRun) {
   EXPECT_EQ(skipped(batch), 4);
   for (const auto& range : batch.skipped) EXPECT_EQ(range.reason, storage::SkipReason::kPoolExhausted);
   EXPECT_EQ(batch.results.size(), 4U);
+}
+
+TEST_F(AgentTest, WhileMemoryIsShortNothingIsBegunAndWhatRunsGoesOn) {
+  common::MemoryReserve reserve;
+  make(2, 1, seconds{5});
+  prober_.hold = true;
+  live(seconds{6});
+  ASSERT_EQ(prober_.begun.size(), 1U) << "the other one waits for its place";
+  reserve.give();
+  prober_.hold = false;
+  release_all();
+  EXPECT_THAT(logged([&] { live(seconds{10}); }), testing::IsEmpty()) << "it is said for the whole process";
+  EXPECT_EQ(prober_.begun.size(), 1U);
+  EXPECT_EQ(agent_->health().checks, 1U);
+  EXPECT_EQ(agent_->health().problem, "memory is short: no check begins");
+  for (const auto& range : stored().skipped) EXPECT_EQ(range.reason, storage::SkipReason::kPoolExhausted);
+  ASSERT_TRUE(reserve.take_back());
+  live(seconds{10});
+  EXPECT_EQ(prober_.begun.size(), 5U);
+  EXPECT_EQ(agent_->health().problem, "");
 }
 
 TEST_F(AgentTest, HealthCountsServicesByTheirLastVerdict) {

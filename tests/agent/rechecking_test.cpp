@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/memory.h"
 #include "fixture.h"
 
 namespace monitor::agent {
@@ -44,6 +45,33 @@ TEST_F(AgentTest, AFailureAfterARecoveryIsCheckedAgain) {
   prober_.next = {Outcome::kStatus, Outcome::kStatus, Outcome::kUp, Outcome::kStatus, Outcome::kUp};
   live(seconds{60});
   EXPECT_THAT(attempts(stored()), ElementsAre(0, 1, 0, 0, 1));
+}
+
+TEST_F(AgentTest, WhileMemoryIsShortNoFailureIsCheckedAgain) {
+  common::MemoryReserve reserve;
+  recheck(1, seconds{1});
+  make(1, 100, seconds{300});
+  prober_.outcome = Outcome::kConnectRefused;
+  live_until([&] { return !prober_.begun.empty(); });
+  reserve.give();
+  live(seconds{20});
+  EXPECT_THAT(attempts(stored()), ElementsAre(0));
+  ASSERT_TRUE(reserve.take_back());
+  live(seconds{2});
+  EXPECT_THAT(attempts(stored()), ElementsAre(0, 1));
+}
+
+TEST_F(AgentTest, ARecheckThatFindsNoMemoryIsOver) {
+  recheck(2, seconds{2});
+  make(1, 100, seconds{60});
+  prober_.outcome = Outcome::kConnectRefused;
+  live_until([&] { return !prober_.begun.empty(); });
+  prober_.no_memory = true;
+  live(seconds{10});
+  prober_.no_memory = false;
+  live(seconds{120});
+  EXPECT_GE(agent_->health().checks, 2U) << "the next slots come";
+  EXPECT_EQ(agent_->health().running, 0U);
 }
 
 TEST_F(AgentTest, WithoutRecheckAFailureIsLeftToTheNextSlot) {

@@ -4,9 +4,9 @@ import resource
 import subprocess
 import time
 
-from .cases import Injected, back_to, finished, held, lines_so_far, polls_on, refused, require, says
+from harness.processes import wait_until
 
-_ABORTED = (-6, -11, 134, 139)
+from .cases import Injected, back_to, finished, held, lines_so_far, polls_on, refused, require, says
 
 
 def _limit(world, what, value):
@@ -115,28 +115,26 @@ def little_memory_at_start(scene):
 
 
 def memory_limited(scene):
-    """While it runs, and every server is slow, so that it needs more than there is. Checks are unknown or skipped; where
-    not even that can be kept, it ends, which the line counts, and the next start goes on without a loss."""
+    """While it runs, and every server is slow, so that it needs more than there is: it begins no more checks, says so, and
+    begins again when the limit is lifted."""
     world = scene.started(services=400, service_keys="timeout: 4")
+    since = lines_so_far(world)
     size = int((pathlib.Path(f"/proc/{world.daemon.process.pid}") / "statm").read_text().split()[0]) * 4096
     _limit(world, "as", size + (1 << 20))
     world.target.behave("slow", seconds=3)
+    says(world, "There is no memory left but a reserve", since)
+    wait_until(lambda: "memory is short" in world.daemon.status, 20 * scene.lab.slowness,
+               lambda: f"the status does not tell of memory: {world.daemon.status}")
     end = time.monotonic() + scene.seconds(5, 60)
-    while time.monotonic() < end and world.daemon.running():
+    while time.monotonic() < end:
         world.witness()
+        require(world.daemon.running(), f"the monitor has ended: {world.daemon.said()}")
         time.sleep(0.05)
     world.target.behave("answer")
-    ended = not world.daemon.running()
-    if ended:
-        world.died()
-        require("memory" in "\n".join(world.daemon.lines()), f"it ended without a word: {world.daemon.said()}")
-        world.daemon.log.rename(world.daemon.log.with_name("log-of-the-end"))
-        world.start()
-        world.daemon.ready(30 * scene.lab.slowness)
-    else:
-        _limit(world, "as", "unlimited")
+    _limit(world, "as", "unlimited")
+    says(world, "There is memory again", since, 60)
     require(not _judged_down(world), "services are down for want of our memory")
-    return {**finished(world), "ended_for_want_of_memory": int(ended)}
+    return finished(world)
 
 
 CASES = [few_descriptors_at_start, threads_refused, little_memory_at_start, memory_limited, descriptors_exhausted]
