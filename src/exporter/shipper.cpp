@@ -346,7 +346,24 @@ awaitable<std::vector<BadRow>> Shipper::halve(const storage::Batch& batch, Kind 
                                 RefusalBudget::kMost, name_of(kind), written.refusal->reason));
     }
   }
-  co_return bisection.bad();
+  co_return co_await still_refused(batch, kind, bisection.bad());
+}
+
+// What refused them may be gone since, such as a trigger of somebody's. It may go while this tries them, too: what one
+// round refuses says nothing of the rows unless it refuses them all.
+awaitable<std::vector<BadRow>> Shipper::still_refused(const storage::Batch& batch, Kind kind, std::vector<BadRow> bad) {
+  for (bool changed = true; changed;) {
+    std::vector<BadRow> still;
+    for (const auto& row : bad) {
+      const auto written = co_await write(batch, Part::of(kind, {row.index, row.index + 1}));
+      if (!written.refusal) continue;
+      if (!may_be_rows(*written.refusal)) throw as_exception(*written.refusal);
+      still.push_back({row.index, written.refusal->sqlstate, written.refusal->reason});
+    }
+    changed = still.size() < bad.size();
+    bad = std::move(still);
+  }
+  co_return bad;
 }
 
 // Results have neighbours soon; a gap may be the only one of its month.

@@ -76,7 +76,10 @@ class Shipper {
   /// The rows of `kind` that are refused one by one; the others have landed. Throws Refused where the table is at
   /// fault.
   boost::asio::awaitable<std::vector<BadRow>> halve(const storage::Batch& batch, Kind kind);
-  /// The same of skipped ranges or gaps, which may have no neighbour.
+  /// Those of `bad` that are refused once more.
+  boost::asio::awaitable<std::vector<BadRow>> still_refused(const storage::Batch& batch, Kind kind,
+                                                            std::vector<BadRow> bad);
+  /// The same as halve() of skipped ranges or gaps, which may have no neighbour.
   boost::asio::awaitable<std::vector<BadRow>> halve_others(const storage::Batch& batch, Kind kind);
   boost::asio::awaitable<void> blame_table(const storage::Batch& batch, Kind kind, const BadRow& refused);
   /// Skipped ranges and gaps that PostgreSQL refuses become gaps that it takes.

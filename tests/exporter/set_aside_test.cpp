@@ -98,6 +98,44 @@ TEST_F(SetAside, ATimeThatPostgresDoesNotHaveIsReplaced) {
             "2");
 }
 
+/// Of the first `attempts` to insert a row none succeeds.
+class Refusing : public SetAside {
+ protected:
+  void refuse_first(const std::string& table, int attempts) {
+    server().exec("CREATE SEQUENCE attempts");
+    server().exec("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF nextval('attempts') <= " +
+                  std::to_string(attempts) + " THEN RAISE EXCEPTION 'not yet'; END IF; RETURN NEW; END $$");
+    server().exec("CREATE TRIGGER refusing BEFORE INSERT ON " + table + " FOR EACH ROW EXECUTE FUNCTION refuse()");
+  }
+};
+
+TEST_F(Refusing, WhatGoesWhileTheBadRowsAreSoughtCostsNoResult) {
+  refuse_first("monitoring_results", 12);  // enough that some are refused alone
+  add_results(100);
+  settle_all();
+  EXPECT_EQ(count_results(), "100");
+  EXPECT_EQ(exporter().health().quarantined, 0U);
+}
+
+TEST_F(Refusing, WhatGoesWhileTheyAreTriedOnceMoreCostsNoResult) {
+  refuse_first("monitoring_results", 6);  // all, one, two, one, one; then the first alone again
+  add_results(3);
+  settle_all();
+  EXPECT_EQ(count_results(), "3");
+  EXPECT_EQ(exporter().health().quarantined, 0U);
+  EXPECT_EQ(server().value("SELECT last_value FROM attempts"), "9") << "the first alone, twice again";
+}
+
+TEST_F(Refusing, ARangeIsReplacedOnlyIfItIsRefusedToTheEnd) {
+  refuse_first("monitoring_skipped", 3);
+  skip(5);
+  skip(6);
+  add_results(100);
+  settle_all();
+  EXPECT_EQ(skipped(), "5 6");
+  EXPECT_EQ(gaps(), "");
+}
+
 class RefusedTable : public SetAside, public testing::WithParamInterface<const char*> {};
 
 TEST_P(RefusedTable, CostsNeitherARangeNorAGap) {

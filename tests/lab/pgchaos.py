@@ -17,7 +17,6 @@ _KEEP = 10
 _LATE_P99 = 0.25
 _LATE_MAX = 2.0
 _FLOWS_WITHIN = 75
-_REFUSED_AT_MOST = 10  # exporter::RefusalBudget::kMost
 
 
 def run(lab):
@@ -58,9 +57,8 @@ def _world(lab, place, seed, plan):
             world.allowance.destroyed = sea.destroyed
             verdict = world.judge(fail=False)
             counts = dict(verdict.counts)
-            # Every one of these faults is the server's, or the table's. But where a trigger that refused a few rows is
-            # gone before it has refused more of the batch than that, nobody can know.
-            if counts["quarantined"] > _REFUSED_AT_MOST * kinds.get("trigger_raises", 0):
+            # Every one of these faults is the server's, or the table's.
+            if counts["quarantined"]:
                 verdict.wrong(f"{counts['quarantined']} good results are set aside")
             verdict.faults += _not_late(world, lab, counts) + _not_loud(world, counts, len(plan))
             if verdict.faults:
