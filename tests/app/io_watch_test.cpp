@@ -1,7 +1,12 @@
 #include "app/io_watch.h"
 
+#include <fcntl.h>
+#include <fstream>
 #include <future>
+#include <iterator>
 #include <string>
+#include <thread>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -9,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "common/log.h"
+#include "support/temp_dir.h"
 
 namespace monitor::app {
 namespace {
@@ -20,20 +26,40 @@ using testing::Not;
 
 constexpr IoWatch::Limits kQuick{.silence = milliseconds{30}, .look_every = milliseconds{5}};
 
-/// What has been written to the standard error by the time `text` is there.
-std::string captured_until(const std::string& text, const std::function<void()>& meanwhile = [] {}) {
-  std::string all;
-  const auto end = std::chrono::steady_clock::now() + seconds{20};
-  while (all.find(text) == std::string::npos && std::chrono::steady_clock::now() < end) {
-    meanwhile();
-    testing::internal::CaptureStderr();
-    std::this_thread::sleep_for(milliseconds{5});
-    all += testing::internal::GetCapturedStderr();
+/// The standard error goes to a file while this lives, so that other threads may write it at any time.
+class CapturedError {
+ public:
+  CapturedError() : before_(::dup(STDERR_FILENO)) {
+    const int file = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    ::dup2(file, STDERR_FILENO);
+    ::close(file);
   }
-  return all;
-}
+  ~CapturedError() {
+    ::dup2(before_, STDERR_FILENO);
+    ::close(before_);
+  }
+  CapturedError(const CapturedError&) = delete;
+  CapturedError& operator=(const CapturedError&) = delete;
+
+  /// What has been written by the time `text` is there, or after 20 s.
+  std::string until(const std::string& text) const {
+    const auto end = std::chrono::steady_clock::now() + seconds{20};
+    for (;;) {
+      std::ifstream file(path_);
+      std::string all{std::istreambuf_iterator<char>(file), {}};
+      if (all.find(text) != std::string::npos || std::chrono::steady_clock::now() >= end) return all;
+      std::this_thread::sleep_for(milliseconds{5});
+    }
+  }
+
+ private:
+  test::TempDir folder_;
+  std::string path_ = folder_ / "stderr";
+  int before_;
+};
 
 TEST(IoWatch, SaysWhereEachWorkerWasWhenTheIoThreadHangs) {
+  const CapturedError error;
   boost::asio::io_context io{1};
   std::promise<void> hang;
   IoWatch watch(kQuick, [] { FAIL(); });
@@ -42,16 +68,13 @@ TEST(IoWatch, SaysWhereEachWorkerWasWhenTheIoThreadHangs) {
     hang.get_future().wait();
     watch.beat("store: waiting", 0);
   });
-  testing::internal::CaptureStderr();
   std::thread thread([&] { io.run(); });
-  std::string log = testing::internal::GetCapturedStderr();
-  log += captured_until("Last seen");
+  const auto log = error.until("Last seen");
   EXPECT_THAT(log, HasSubstr("The io thread has not turned for"));
   EXPECT_THAT(log, HasSubstr("Last seen: store: commit of 512 rows for 12s"));
-  testing::internal::CaptureStderr();
   hang.set_value();
   thread.join();
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("The io thread turns again"));
+  EXPECT_THAT(error.until("turns again"), HasSubstr("The io thread turns again"));
 }
 
 TEST(IoWatch, EndsAProcessWhoseStopHangsAndSaysWhatMayBeLost) {
