@@ -82,6 +82,17 @@ bool is_memory_short() noexcept {
   return g_short.load(std::memory_order_relaxed);
 }
 
+bool make_memory() noexcept {
+  const auto handler = std::get_new_handler();
+  if (handler == nullptr) return false;
+  try {
+    handler();
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return true;
+}
+
 MemoryReserve::MemoryReserve() {
   {
     const std::lock_guard lock(g_mutex);

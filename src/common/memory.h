@@ -8,6 +8,10 @@ namespace monitor::common {
 /// From an allocation that failed, which got the reserve, until MemoryReserve::take_back() had it again. Lock-free.
 bool is_memory_short() noexcept;
 
+/// For allocations that are not made by operator new: does what that does when it finds no memory. True: to be tried
+/// again.
+bool make_memory() noexcept;
+
 /// Held by whoever must go on when memory runs out: operator new then gets this much instead of throwing, once. At most
 /// one at a time. It costs address space, and about 2% of it resident memory.
 class MemoryReserve {

@@ -1,6 +1,10 @@
 #include "storage/fingerprint.h"
 
+#include <new>
+
 #include <openssl/sha.h>
+
+#include "common/memory.h"
 
 namespace monitor::storage {
 
@@ -15,7 +19,11 @@ void Fingerprint::add(std::string_view text) {
 
 Fingerprint::Digest Fingerprint::digest() const {
   Digest digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(fields_.data()), fields_.size(), digest.data());
+  // Without memory it fails, and what it leaves must not become the one fingerprint of many.
+  const auto* bytes = reinterpret_cast<const unsigned char*>(fields_.data());
+  while (SHA256(bytes, fields_.size(), digest.data()) == nullptr) {
+    if (!common::make_memory()) throw std::bad_alloc();
+  }
   return digest;
 }
 

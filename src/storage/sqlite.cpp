@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "common/log.h"
+#include "storage/sqlite_memory.h"
 
 namespace monitor::storage {
 namespace {
@@ -145,6 +146,7 @@ void Database::Closer::operator()(sqlite3* connection) const {
 }
 
 Database::Database(const std::filesystem::path& file, Mode mode) {
+  share_memory_reserve();
   sqlite3* connection = nullptr;
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= mode == Mode::kReadWrite ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
