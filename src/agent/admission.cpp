@@ -22,7 +22,7 @@ std::vector<std::optional<std::uint32_t>> PollingAgent::number_hosts(Hosts hosts
   for (const auto& name : hosts.names) join(name);
   for (auto& member : members_) {
     if (!member.gone || is_idle(member)) continue;
-    if (member.host >= host_names_.size()) continue;  // without limits until now
+    if (member.host == Member::kNoHost) continue;  // without limits until now
     if (!now.contains(member.host)) {
       hosts.names.push_back(host_names_[member.host]);
       join(hosts.names.back());
@@ -42,6 +42,7 @@ void PollingAgent::make_polite(Hosts hosts) {
   if (!options_.limits.any()) {
     polite_.reset();
     host_names_.clear();
+    for (auto& member : members_) member.host = Member::kNoHost;
     for (const auto& slot : held) {
       schedule_->queued(slot.service);
       waiting_.push_back(slot);
@@ -52,8 +53,8 @@ void PollingAgent::make_polite(Hosts hosts) {
   std::vector<std::uint32_t> host_of;
   std::vector<std::chrono::seconds> intervals;
   for (const auto& member : members_) {
-    const bool known = member.host < host_names_.size();
-    host_of.push_back(known ? member.host : 0);
+    const bool known = member.host != Member::kNoHost;
+    host_of.push_back(known ? member.host : static_cast<std::uint32_t>(host_names_.size()));  // nobody's
     intervals.push_back(member.interval);
   }
   Politeness next(options_.limits, std::move(host_of), std::move(intervals));

@@ -70,6 +70,7 @@ common::SteadyTime PollingAgent::step() {
   watch_punctuality(moment);
   for (const auto& slot : ready_) take(slot);
   if (polite_) admit(moment);
+  start_workers();
   start_rechecks(moment);
   expected_ = std::min({schedule_->next_due().value_or(common::SteadyTime::max()),
                         rechecks_.next_due().value_or(common::SteadyTime::max()), moment + kLongestWait});
@@ -99,14 +100,23 @@ void PollingAgent::enqueue(const Slot& slot) {
   }
 }
 
-/// One that has nothing to wait for is over when this returns, while its task is still to be cleared away.
-void PollingAgent::start_worker() {
+/// One that has nothing to wait for is over when this returns, while its task is still to be cleared away. False: there
+/// is no memory for it, and its slot is the next worker's.
+bool PollingAgent::start_worker() {
   ++running_;
   try {
     workers_.spawn("check", work());
-  } catch (const std::bad_alloc&) {  // its slot is the next worker's
+    return true;
+  } catch (const std::bad_alloc&) {
     --running_;
     say_no_memory(now());
+    return false;
+  }
+}
+
+/// For slots that wait though there is room: of more, after a reload or a re-check, or for want of memory until now.
+void PollingAgent::start_workers() {
+  while (!waiting_.empty() && running_ < max_running_ && start_worker()) {
   }
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <deque>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -35,8 +36,9 @@ struct Member {
   std::string label;
   Terms terms;
   std::chrono::seconds interval{};
-  std::uint32_t host = 0;  ///< its number, where there are limits
-  bool gone = false;       ///< the configuration has it no more
+  static constexpr std::uint32_t kNoHost = std::numeric_limits<std::uint32_t>::max();
+  std::uint32_t host = kNoHost;  ///< its number, where there are limits
+  bool gone = false;             ///< the configuration has it no more
   History history{};
   std::uint64_t recheck = 0;                  ///< the task of the re-check that runs; 0: none
   bool recheck_ends = false;                  ///< and was asked to make room
@@ -79,9 +81,9 @@ class PollingAgent final : public Agent {
   boost::asio::awaitable<Ready> make_ready(const std::vector<probe::Service>& services, const Positions& wanted,
                                            bool with_past);
   std::vector<Schedule::Placed> add(const Positions& positions, Ready& ready, common::Micros grid);
-  std::size_t new_place();
+  std::size_t place_for(const std::string& key);
   void take_over(Change& change, Ready& ready);
-  void let_go(std::size_t place);
+  void let_go(std::size_t place, const std::string& key);
   void drop_slots_of_gone();
   static bool is_idle(const Member& member) { return !member.began && member.recheck == 0; }
   void clear_away(std::size_t service);
@@ -103,7 +105,8 @@ class PollingAgent final : public Agent {
   void take(const Slot& slot);
   void hold(const Slot& slot);
   void enqueue(const Slot& slot);
-  void start_worker();
+  bool start_worker();
+  void start_workers();
   void admit(common::SteadyTime now);
   void give_up(MissedSlots missed, common::SteadyTime now);
   void leave(std::size_t service);
@@ -131,9 +134,10 @@ class PollingAgent final : public Agent {
   std::optional<Schedule> schedule_;
   std::optional<Politeness> polite_;  ///< where there are limits
   std::vector<std::string> host_names_;
-  std::deque<Member> members_;      ///< by place, which never moves; those that are free among them
-  std::vector<std::size_t> free_;   ///< places
-  std::vector<std::size_t> place_;  ///< of each of options_.services
+  std::deque<Member> members_;     ///< by place, which never moves; those that are free among them
+  std::vector<std::size_t> free_;  ///< places
+  std::unordered_map<std::string, std::size_t> leaving_;  ///< places of services that are gone, by key, while checked
+  std::vector<std::size_t> place_;                        ///< of each of options_.services
   std::deque<Slot> waiting_;
   std::vector<Slot> ready_;
   std::vector<MissedSlots> missed_;

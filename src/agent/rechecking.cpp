@@ -20,7 +20,11 @@ void PollingAgent::plan_next(const Recheck& next, common::SteadyTime ended) {
   const Member& member = members_[next.service];
   if (stopping_ || member.held || member.gone) return;
   const auto due = ended + member.terms.spec().recheck.every;
-  rechecks_.plan(next, due);
+  try {
+    rechecks_.plan(next, due);
+  } catch (const std::bad_alloc&) {  // the check before it counts all the same
+    return say_no_memory(now());
+  }
   if (due < expected_) wake_.notify();
 }
 
@@ -95,7 +99,7 @@ void PollingAgent::recheck_ended(std::size_t service) {
   }
   leave(service);
   clear_away(service);
-  if (!stopping_ && !waiting_.empty() && running_ < max_running_) start_worker();
+  if (!stopping_) start_workers();
 }
 
 /// Asks it once: while many slots wait, each that joins them comes here for all.

@@ -70,7 +70,14 @@ asio::awaitable<PollingAgent::Ready> PollingAgent::make_ready(const std::vector<
   co_return ready;
 }
 
-std::size_t PollingAgent::new_place() {
+/// One that went while its check runs, and comes again, has its place again: it is never checked twice at once.
+std::size_t PollingAgent::place_for(const std::string& key) {
+  if (const auto leaving = leaving_.extract(key)) {
+    Member& member = members_[leaving.mapped()];
+    member.gone = false;
+    if (const auto last = member.history.last()) ++by_verdict_.at(static_cast<std::size_t>(*last));
+    return leaving.mapped();
+  }
   if (free_.empty()) {
     members_.emplace_back();
     return members_.size() - 1;
@@ -89,12 +96,12 @@ std::vector<Schedule::Placed> PollingAgent::add(const Positions& positions, Read
   const auto wall = clock_.wall();
   for (std::size_t i = 0; i < positions.size(); ++i) {
     const auto& service = options_.services[positions[i]];
-    const auto place = place_[positions[i]] = new_place();
+    const auto& key = ready.keys[i];
+    const auto place = place_[positions[i]] = place_for(key);
     Member& member = members_[place];
     member.label = service.log_label();
     member.terms = std::move(ready.terms[i]);
     member.interval = service.interval;
-    const auto& key = ready.keys[i];
     if (const auto verdict = ready.verdicts.find(key); verdict != ready.verdicts.end()) {
       member.history.remember(verdict->second);
     }
@@ -118,7 +125,7 @@ asio::awaitable<void> PollingAgent::apply(Change& change, std::size_t max_runnin
   step();  // what has come due by now did so under what was in force
   max_running_ = max_running;
   take_over(change, ready);
-  while (!waiting_.empty() && running_ < max_running_) start_worker();
+  start_workers();
   wake_.notify();
 }
 
@@ -132,9 +139,9 @@ void PollingAgent::take_over(Change& change, Ready& ready) {
   std::swap(options_, change.options);
   std::vector<std::size_t> gone;
   gone.reserve(change.removed.size());
-  for (const auto position : change.removed) gone.push_back(before[position]);
-  for (const auto place : gone) {
-    let_go(place);
+  for (const auto position : change.removed) {
+    const auto place = gone.emplace_back(before[position]);
+    let_go(place, change.options.services[position].key());
     out[place] = true;
   }
   std::unordered_map<std::size_t, std::uint64_t> hashes;  // of those whose interval changed
@@ -166,9 +173,10 @@ void PollingAgent::take_over(Change& change, Ready& ready) {
 }
 
 /// Its running check goes on, and nobody hears of what it comes to but the store.
-void PollingAgent::let_go(std::size_t place) {
+void PollingAgent::let_go(std::size_t place, const std::string& key) {
   Member& member = members_[place];
   member.gone = true;
+  if (!is_idle(member)) leaving_.emplace(key, place);
   if (const auto last = member.history.last()) --by_verdict_.at(static_cast<std::size_t>(*last));
   rechecks_.give_way(place);
   schedule_->forget(place);
@@ -199,6 +207,7 @@ void PollingAgent::drop_slots_of_gone() {
 void PollingAgent::clear_away(std::size_t service) {
   Member& member = members_[service];
   if (!member.gone || !is_idle(member)) return;
+  std::erase_if(leaving_, [service](const auto& entry) { return entry.second == service; });
   member = Member{};
   if (polite_) polite_->forget(service);
   free_.push_back(service);

@@ -298,6 +298,41 @@ TEST_F(Reload, PlacesOfGoneServicesAreTakenAgain) {
   EXPECT_EQ(agent_->health().up, 3U);
 }
 
+TEST_F(Reload, AServiceThatComesAgainWhileItsCheckRunsIsNotCheckedTwiceAtOnce) {
+  begin(1, 1000, seconds{1});
+  prober_.hold = true;
+  live(seconds{2});
+  ASSERT_EQ(prober_.begun_of(url(0)), 1U);
+  const auto services = options_.services;
+  reload([](Options& next) { next.services.clear(); });
+  reload([&](Options& next) { next.services = services; });
+  prober_.most_at_once = 0;
+  live(seconds{10});
+  EXPECT_EQ(prober_.begun_of(url(0)), 1U);
+  prober_.hold = false;
+  release_all();
+  live(seconds{5});
+  EXPECT_GE(prober_.begun_of(url(0)), 4U);
+  EXPECT_EQ(prober_.most_at_once, 1U);
+  EXPECT_EQ(agent_->health().up, 1U);
+}
+
+TEST_F(Reload, ACheckOfAServiceThatIsGoneIsNobodysOnceLimitsComeBack) {
+  limits_.per_host_concurrency = 1;
+  begin(1, 1000, seconds{1});
+  prober_.hold = true;
+  live(seconds{2});
+  ASSERT_EQ(agent_->health().running, 1U);
+  reload([&](Options& next) {
+    next.limits = {};
+    next.services = {service(7, seconds{1})};
+    next.services.front().url = next.services.front().target = "http://127.0.0.2/7";
+  });
+  reload([&](Options& next) { next.limits.per_host_concurrency = 1; });
+  live(seconds{2});
+  EXPECT_EQ(agent_->health().running, 2U) << "the other host has its place";
+}
+
 TEST_F(Reload, MoreRoomIsUsedAtOnceAndLessAsChecksEnd) {
   begin(6, 2, seconds{5});
   prober_.hold = true;
