@@ -1,13 +1,17 @@
 #include "storage/sqlite_memory.h"
 
+#include <cstdlib>
+#include <new>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
+#include <openssl/crypto.h>
 #include <sqlite3.h>
 
 #include "common/memory.h"
+#include "storage/fingerprint.h"
 
 namespace monitor::storage {
 namespace {
@@ -31,20 +35,47 @@ long bytes_after_shortage() {
   return bytes;
 }
 
-TEST(SqliteMemory, AnAllocationOfSqliteThatFailsGetsTheReserve) {
+/// The exit status of a process of its own for `story`: 0 if it is true.
+int status_of(bool (*story)()) {
   const auto child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    share_memory_reserve();
-    ::_exit(bytes_after_shortage() < static_cast<long>(common::MemoryReserve::kHeapBytes / 10 * 9) ? 1 : 0);
-  }
+  if (child == 0) ::_exit(story() ? 0 : 1);
   int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+TEST(SqliteMemory, AnAllocationOfSqliteThatFailsGetsTheReserve) {
+  EXPECT_EQ(status_of([] {
+              share_memory_reserve();
+              return bytes_after_shortage() > static_cast<long>(common::MemoryReserve::kHeapBytes / 10 * 9);
+            }),
+            0);
 }
 
 #endif
+
+bool g_fails = false;
+
+void* allocate(std::size_t bytes, const char*, int) {
+  return g_fails ? nullptr : std::malloc(bytes);
+}
+void* reallocate(void* old, std::size_t bytes, const char*, int) {
+  return g_fails ? nullptr : std::realloc(old, bytes);
+}
+void release(void* memory, const char*, int) {
+  std::free(memory);
+}
+
+TEST(Fingerprint, IsNeverThatOfAnotherForWantOfMemory) {
+  if (CRYPTO_set_mem_functions(allocate, reallocate, release) != 1) GTEST_SKIP() << "OpenSSL was used before";
+  Fingerprint fields;
+  fields.add("a service");
+  const auto right = fields.digest();
+  g_fails = true;
+  EXPECT_THROW(fields.digest(), std::bad_alloc);
+  g_fails = false;
+  EXPECT_EQ(fields.digest(), right);
+}
 
 }  // namespace
 }  // namespace monitor::storage
