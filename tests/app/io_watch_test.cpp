@@ -30,6 +30,8 @@ constexpr IoWatch::Limits kQuick{.silence = milliseconds{30}, .look_every = mill
 class CapturedError {
  public:
   CapturedError() : before_(::dup(STDERR_FILENO)) {
+    common::log::start(common::log::Level::kWarning);
+    common::log::stop();  // from here on lines are written at once
     const int file = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     ::dup2(file, STDERR_FILENO);
     ::close(file);
