@@ -45,6 +45,10 @@ class UnitFile(unittest.TestCase):
         for line in ["Type=notify", "StartLimitIntervalSec=0", "RestartPreventExitStatus=2", "Restart=on-failure"]:
             self.assertIn(line, lines)
 
+    def test_no_core_file_and_no_collector_of_them(self):
+        # With 0 the kernel would still run what core_pattern names, and the program could not raise its limit to 1.
+        self.assertIn("LimitCORE=1", UNIT.read_text().splitlines())
+
     def test_the_user_it_names_is_made(self):
         user = re.search(r"^User=(\w+)$", UNIT.read_text(), re.M)[1]
         self.assertRegex((SOURCE / "packaging/monitor.sysusers.conf").read_text(), rf"(?m)^u {user} ")
