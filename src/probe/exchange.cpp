@@ -43,7 +43,8 @@ bool Exchange::take_idle() {
   if (!errand_.take_idle) return false;
   connection_ = tools_.pool.take(*errand_.pool_key);
   if (!connection_) return false;
-  if (net::DenyList::of(tools_.io).refuse(*connection_->peer(), 0)) return false;  // since it was made
+  // The list may be newer than the connection; what is refused here is judged anew, and told, by connect().
+  if (denied() || net::DenyList::of(tools_.io).refuse(*connection_->peer(), 0)) return false;
   connection_->set_deadline(deadline_);
   trace_.reused = true;
   trace_.remote_address = connection_->peer()->to_string();

@@ -98,6 +98,26 @@ TEST_F(ProberDeniedTest, AKeptConnectionIsNotUsedOnceItsAddressIsDenied) {
   EXPECT_EQ(target_.requests().size(), 1U);
 }
 
+TEST_F(ProberDeniedTest, AKeptTunnelIsNotUsedOnceTheAddressBehindItIsDenied) {
+  deny({"192.0.2.1"});
+  test::ConnectProxy proxy;
+  const auto url = "http://127.0.0.2:" + std::to_string(target_.port()) + "/";
+  const auto reusing = specified(service(url), {.proxy = proxy.url(), .reuse = true});
+  EXPECT_EQ(probe(reusing).outcome, Outcome::kUp);
+  net::DenyList::of(io_.get_executor()).deny({"127.0.0.2"});
+  expect_denied(probe(reusing));
+  EXPECT_EQ(target_.requests().size(), 1U);
+}
+
+TEST_F(ProberDeniedTest, AKeptConnectionIsNotUsedOnceItsNameServerIsDenied) {
+  deny({"192.0.2.1"});
+  const auto reusing = specified(service(target_.url()), {.resolver = "127.0.0.2:5353", .reuse = true});
+  EXPECT_EQ(probe(reusing).outcome, Outcome::kUp);
+  net::DenyList::of(io_.get_executor()).deny({"127.0.0.2"});
+  expect_denied(probe(reusing));
+  EXPECT_EQ(target_.requests().size(), 1U);
+}
+
 TEST_F(ProberDeniedTest, NobodysAddressIsRefusedWithoutAnyList) {
   deny({});
   for (const auto* host : {"0.0.0.0", "[::]", "[::ffff:0.0.0.0]"}) {
