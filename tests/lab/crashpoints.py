@@ -117,6 +117,7 @@ def _script(world, tracing):
         daemon.signal(signal.SIGHUP)
     _wait(daemon, _SCRIPT_SECONDS / 3)
     if daemon.running():
+        world.stopping()
         daemon.signal(signal.SIGTERM)
     status = daemon.process.wait(30)
     if status is None:

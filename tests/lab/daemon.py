@@ -94,6 +94,10 @@ class Daemon:
                 break
         return self._ready.is_set()
 
+    def was_ready(self):
+        """Whether it has said so since its last start."""
+        return self._ready.is_set()
+
     def run(self, *words, seconds=60, environment=None):
         """A command of its command line to its end: exit status, and what it wrote to both outputs."""
         log = self.folder / "command.log"
@@ -107,6 +111,11 @@ class Daemon:
 
     def running(self):
         return self.process is not None and self.process.running()
+
+    def waited_for_a_processor(self):
+        """Seconds in which the thread that waited longest could have run, and had no processor."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        return max(int((task / "schedstat").read_text().split()[1]) for task in tasks.iterdir()) / 1e9
 
     def signal(self, number):
         os.kill(self.process.pid, number)

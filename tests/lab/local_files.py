@@ -83,6 +83,58 @@ def _taken_away(scene, how):
     return finished(world)
 
 
+def read_fails(scene):
+    """Nothing of the file can be read that is in no memory of ours; then it is opened anew, and cannot be."""
+    world = scene.started(services=40)
+    since = lines_so_far(world)
+    with Injected(world, "pread64", "error=EIO"):
+        says(world, _WAITS, since)
+        polls_on(world, scene.seconds(3, 60))
+    says(world, _STORED_AGAIN, since, 60)
+    return finished(world)
+
+
+def _restored(scene, also_lock):
+    """An older copy is written over the file while it is stopped, into the same file as `cp` does; then PostgreSQL, which
+    has what the copy lacks, is away until after a further start. No number may be given to two results."""
+    world = scene.started()
+    world.stop()
+    here = [world.daemon.database, *([world.daemon.database.with_name("local.sqlite3.lock")] if also_lock else [])]
+    older = [path.read_bytes() for path in here]
+    _go_on(world)
+    world.stop()
+    newer = books.local(world.daemon.database)
+    for path, content in zip(here, older):
+        path.write_bytes(content)
+    for suffix in ("-wal", "-shm"):
+        pathlib.Path(f"{world.daemon.database}{suffix}").unlink(missing_ok=True)
+    world.replaced_by_an_older(newer)
+    world.cluster.sql(f"ALTER DATABASE {world.database_name} ALLOW_CONNECTIONS false")
+    for _ in range(2):
+        world.start()
+        world.daemon.ready(30 * scene.lab.slowness)
+        polls_on(world)
+        world.stop()
+    world.cluster.sql(f"ALTER DATABASE {world.database_name} ALLOW_CONNECTIONS true")
+    _go_on(world)
+    return finished(world)
+
+
+def _go_on(world):
+    world.start()
+    world.daemon.ready(30 * world.lab.slowness)
+    polls_on(world)
+    world.flows()
+
+
+def restored_in_place(scene):
+    return _restored(scene, also_lock=False)
+
+
+def restored_with_its_lock(scene):
+    return _restored(scene, also_lock=True)
+
+
 def deleted(scene):
     def how(world):
         for suffix in ("", "-wal", "-shm"):
@@ -241,6 +293,6 @@ def size_cap(scene):
     return {**counts, "removed_at_the_cap": int(told)}
 
 
-CASES = [size_cap, deleted, renamed, replaced, disk_full, log_deleted, torn_log, write_fails, sync_fails,
+CASES = [size_cap, restored_in_place, restored_with_its_lock, read_fails, deleted, renamed, replaced, disk_full, log_deleted, torn_log, write_fails, sync_fails,
          no_space_without_a_full_disk, disk_full_at_start, corrupt_page, read_only_folder, lock_refused, newer_version,
          second_instance]

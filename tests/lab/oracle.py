@@ -13,6 +13,8 @@ from .target import number_in
 # A request reaches the target after the check began and before it ended; both clocks are this machine's, and the
 # target may be late to look at it.
 _CLOCK_SLACK = 2_000_000
+# A new service is checked within its interval, but never later than this.
+_FIRST_WITHIN = 30
 # What a gap of these reasons tells of existed, and is not in PostgreSQL.
 _LOST = {"disk_full", "size_cap", "remote_lost", "unstored", "refused", "file_lost"}
 
@@ -24,6 +26,10 @@ class Life:
     began: int
     ended: int
     killed: bool
+    ready: int = 0
+    """0: it never was, as far as is known."""
+    asked: int = 0
+    """When it was asked to stop; 0: it was not."""
 
 
 @dataclasses.dataclass
@@ -49,8 +55,15 @@ class Allowance:
     """Rows of PostgreSQL by (agent, number) that the lab itself deleted there, as a DROP TABLE does."""
     former: set = dataclasses.field(default_factory=set)
     """Agents of a file that is no more, whose numbers nobody can compare."""
+    replaced: dict = dataclasses.field(default_factory=dict)
+    """Rows of the local database, by (agent, number), that an older copy took the place of: PostgreSQL may have them."""
     interval: int = 1
     slot_slack_us: int = 60_000
+    services: tuple = ()
+    """All that are configured: each has slots from the start of every life to its end."""
+    end_slack_us: int = 1_000_000
+    """How much later than an interval after the start its first slot may be, and earlier than that before the end its
+    last one."""
 
 
 def judge(requests, local, remote, lives, witnessed=None, allowance=None):
@@ -59,15 +72,18 @@ def judge(requests, local, remote, lives, witnessed=None, allowance=None):
     verdict = Verdict()
     _integrity(local, remote, verdict)
     union = _union(local, remote, allowance.former, verdict)
-    there = {**allowance.destroyed, **union}
-    _holes({key: row for key, row in there.items() if key[0] not in allowance.former}, local, remote, verdict)
+    _given_again(local, remote, allowance.replaced, verdict)
+    there = {**allowance.destroyed, **allowance.replaced, **union}
+    _holes({key: row for key, row in there.items() if key[0] not in allowance.former}, local, remote, allowance.replaced,
+           verdict)
     there = _witnessed(there, local, remote, witnessed or {}, verdict)
     unmatched = _match(requests, there, verdict)
     skipped = {**remote.skipped, **local.skipped}.values()
     lost = [gap for gap in {**remote.gaps, **local.gaps}.values() if gap.reason in _LOST]
     unmatched = _dropped(unmatched, [gap for gap in lost if gap.first_seq == 0], verdict)
     _unanswered(unmatched, skipped, lives, allowance, verdict)
-    _slots(there, skipped, lost, lives, allowance, verdict)
+    stopped = [gap for gap in {**remote.gaps, **local.gaps}.values() if gap.reason == "not_running"]
+    _slots(there, skipped, lost, stopped, lives, allowance, verdict)
     verdict.counts.update(requests=len(requests), results=len(union), in_postgresql=len(remote.rows),
                           local=len(local.rows), quarantined=len(local.quarantined),
                           gaps=len({**remote.gaps, **local.gaps}), destroyed_by_the_lab=len(allowance.destroyed),
@@ -94,20 +110,28 @@ def _union(local, remote, former, verdict):
     return {**remote.rows, **local.rows}
 
 
+def _given_again(local, remote, replaced, verdict):
+    """An agent's number means one result for ever, also where the file has forgotten it."""
+    again = [(row, books.rows[key]) for books in (local, remote) for key, row in replaced.items()
+             if books.rows.get(key, row) != row]
+    if again:
+        verdict.wrong(f"{len(again)} numbers of an agent were given to a second result", again)
+
+
 def _told(local, remote):
     """Ranges of numbers that gaps account for."""
     return [(gap.first_seq, gap.last_seq) for gap in {**remote.gaps, **local.gaps}.values()
             if gap.reason in _LOST and gap.first_seq > 0]
 
 
-def _holes(union, local, remote, verdict):
+def _holes(union, local, remote, replaced, verdict):
     """Every number that was ever given is a row somewhere, or told of."""
     told = set(local.quarantined)
     for first, last in _told(local, remote):
         told.update(range(first, last + 1))
     known = {seq for _, seq in union}
     missing = [seq for seq in range(1, local.head + 1) if seq not in known and seq not in told]
-    above = sorted(seq for seq in known if seq > local.head)
+    above = sorted(seq for agent, seq in union if seq > local.head and (agent, seq) not in replaced)
     verdict.counts["numbers_lost_and_told"] = len(told - known - set(local.quarantined))
     if missing:
         verdict.wrong(f"{len(missing)} committed results are nowhere, and no gap tells of them", missing)
@@ -207,8 +231,8 @@ def _unanswered(requests, skipped, lives, allowance, verdict):
         verdict.wrong(f"{len(left)} requests have no result, and no kill explains it", left)
 
 
-def _slots(union, skipped, lost, lives, allowance, verdict):
-    """Within one life every slot of a service, from its first to its last, is a result or was skipped."""
+def _slots(union, skipped, lost, stopped, lives, allowance, verdict):
+    """Within one life every slot of a service is a result or was skipped. `stopped`: gaps in which it did not run."""
     interval = allowance.interval * 1_000_000
     moments = collections.defaultdict(list)
     for row in union.values():
@@ -235,7 +259,42 @@ def _slots(union, skipped, lost, lives, allowance, verdict):
             elif apart < interval - allowance.slot_slack_us:
                 doubles.append((service, before, apart))
     verdict.counts["slots"] = slots
+    _silent(moments, lost, stopped, lives, allowance, verdict)
     if holes:
         verdict.wrong(f"{len(holes)} times slots of a service are neither a result nor skipped", holes)
     if doubles:
         verdict.wrong(f"{len(doubles)} slots of a service came too early", doubles)
+
+
+def _silent(moments, lost, stopped, lives, allowance, verdict):
+    """Neither at its start nor at its end, nor for the whole of it, is any service left out of a life."""
+    late, early, judged = [], [], 0
+    interval = allowance.interval * 1_000_000
+    for life in lives:
+        if not life.ready:
+            continue
+        # What was not committed before a kill is nobody's; what a stop began with is.
+        end = life.asked if life.asked and not life.killed else life.ended - allowance.window_us
+        start = max([life.ready, *(gap.last for gap in stopped if gap.first <= life.ready <= gap.last)])
+        end = min([end, *(gap.first for gap in stopped if start < gap.first < end)])
+        first_by = start + min(interval, _FIRST_WITHIN * 1_000_000) + allowance.end_slack_us
+        last_from = end - interval - allowance.end_slack_us
+        for service in allowance.services:
+            due = moments.get(service, [])
+            mine = due[bisect.bisect_left(due, life.began):bisect.bisect_right(due, life.ended)]
+            judged += first_by <= end
+            if first_by <= end and not (mine and mine[0] <= first_by):
+                until = mine[0] if mine else end
+                late += [] if _explained(start, until, lost, allowance) else [(service, start, until - start)]
+            if mine and mine[-1] < last_from and not _explained(mine[-1], end, lost, allowance):
+                early.append((service, mine[-1], end - mine[-1]))
+    verdict.counts["beginnings_and_ends_of_services"] = judged
+    if late:
+        verdict.wrong(f"{len(late)} times a service was not checked from the start on", late)
+    if early:
+        verdict.wrong(f"{len(early)} times a service fell silent before the end", early)
+
+
+def _explained(first, last, gaps, allowance):
+    stretches = [(gap.first, gap.last) for gap in gaps] + list(allowance.unanswered)
+    return any(begin - _CLOCK_SLACK <= last and first <= end + _CLOCK_SLACK for begin, end in stretches)

@@ -16,8 +16,8 @@ request, so the truth is known from outside. `make prove` runs the short form of
 What each run is judged by: every result is of one request that the target saw, and no request has two; what was
 committed is in PostgreSQL, in the local database, or told of in `gaps` or `quarantine`; no number is there twice; a
 request without a result is explained by a kill right after it or by a slot that is recorded as skipped; within one life
-of the process every slot of every service ran or is recorded as skipped; and after the faults new results arrive in
-PostgreSQL.
+of the process, from its start to its end, every slot of every configured service ran or is recorded as skipped; and after
+the faults every service is polled again, and new results arrive in PostgreSQL.
 """
 
 _AFTER = """\
@@ -28,8 +28,12 @@ _AFTER = """\
   not: it says nothing about `fsync`. That commits are synced is seen from the system calls alone.
 - **Failing disks.** Errors are injected into system calls; a disk that lies, answers late or returns other data than
   was written is not tried.
-- **Lost packets.** Connections are cut, held and delayed by a proxy. The kernel acknowledges in its place, so data that
-  is never acknowledged is not imitated.
+- **Lost packets** are not imitated at all. Connections are cut, held and delayed by a proxy; the kernel acknowledges in
+  its place, so there is no data that is never acknowledged.
+- **A machine that sleeps** is imitated by SIGSTOP and a step of the wall clock only: CLOCK_BOOTTIME does not move away
+  from CLOCK_MONOTONIC, and no line is down on waking.
+- **Want of memory** is imitated by RLIMIT_AS only: allocations fail. Nothing is reclaimed, swapped or slowed down, and
+  neither a cgroup's limit nor the kernel's OOM killer takes part.
 - **Other machines.** One kernel, one file system, one processor and one PostgreSQL version: those of the table.
 - **Rare faults.** No failure in N runs means a rate below 3/N, with 95 % confidence; not that there is none.
 """

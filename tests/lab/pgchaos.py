@@ -27,7 +27,10 @@ def run(lab):
     lab.random.shuffle(order)
     plans = [[order[(sum(share[:place]) + number) % len(order)] for number in range(share[place])]
              for place in range(WORLDS)]
-    found = in_parallel([lambda place=place: _world(lab, place, seeds[place], plans[place]) for place in range(WORLDS)])
+    if lab.long:
+        plans.append(list(pgfaults.LONG_FAULTS))
+        seeds.append(lab.random.randrange(1 << 30))
+    found = in_parallel([lambda place=place: _world(lab, place, seeds[place], plans[place]) for place in range(len(plans))])
     kinds = {}
     for one in found:
         for kind, times in one.pop("kinds").items():
@@ -70,7 +73,7 @@ def _suffer(world, sea, kind):
     """One fault from its beginning until everything flows again; how many seconds that took after its end."""
     try:
         end = time.monotonic() + sea.choice.uniform(1.0, 3.0)
-        for _ in pgfaults.FAULTS[kind](sea):  # it waits where it yields
+        for _ in {**pgfaults.FAULTS, **pgfaults.LONG_FAULTS}[kind](sea):  # it waits where it yields
             while (left := end - time.monotonic()) > 0:
                 world.witness()
                 time.sleep(min(left, 0.2))

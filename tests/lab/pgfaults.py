@@ -15,6 +15,7 @@ from .cluster import Cluster
 from .proxy import Proxy
 
 ROLE, PASSWORD = "agent", "agent"
+_LONG_HOLE = 300  # seconds
 _SETTINGS = ["max_connections=30", "wal_level=replica", "max_wal_senders=4", "fsync=on"]
 
 
@@ -179,6 +180,16 @@ def black_hole_for_good(sea):
     """What was held never goes on."""
     sea.proxy.hold = True
     yield
+    sea.proxy.cut_all()
+    sea.proxy.calm()
+
+
+def black_hole_of_minutes(sea):
+    """Longer than any patience with a connection."""
+    sea.proxy.hold = True
+    end = time.monotonic() + _LONG_HOLE
+    while time.monotonic() < end:
+        yield
     sea.proxy.cut_all()
     sea.proxy.calm()
 
@@ -440,3 +451,5 @@ FAULTS = {fault.__name__: fault for fault in (
     cut_in_copy, answer_to_commit_lost, half_closed, slow_link, far_away, wrong_password, no_login, role_limit,
     too_many_connections, no_rights, read_only, database_dropped, table_away, table_dropped, partition_missing,
     column_away, trigger_raises, table_locked, statements_time_out, disk_full, wal_disk_full, failed_over, restored)}
+# Too long for every round: one in the long form, in a world of its own beside the others.
+LONG_FAULTS = {fault.__name__: fault for fault in (black_hole_of_minutes,)}

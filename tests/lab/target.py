@@ -44,6 +44,10 @@ class Target:
     def count(self):
         return self._tell({"do": "count"})["requests"]
 
+    def counts(self, first, services):
+        """Of each of so many services."""
+        return self._tell({"do": "counts", "first": first, "services": services})["counts"]
+
     def requests(self):
         """All of them so far, in their order."""
         self._tell({"do": "requests", "file": str(self._file)})

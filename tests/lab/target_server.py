@@ -122,6 +122,9 @@ async def obey(book, door, order):
     elif order["do"] == "requests":
         with open(order["file"], "wb") as file:
             book.entries.tofile(file)
+    elif order["do"] == "counts":
+        services = range(order["first"], order["first"] + order["services"])
+        return {"counts": [book.numbers.get(service, 0) for service in services]}
     elif order["do"] == "behave":
         how = {key: order[key] for key in ("how", "seconds") if key in order}
         if order.get("services") is None:

@@ -35,7 +35,8 @@ class World:
         config = Config(self.target, services, uri, interval, keys or {}, service_keys, first, place=place)
         self.daemon = Daemon(lab.binary, room / "monitor", config)
         self.allowance = oracle.Allowance(interval=interval, window_us=round(1_500_000 * lab.slowness),
-                                          slot_slack_us=round(60_000 * lab.slowness))
+                                          slot_slack_us=round(60_000 * lab.slowness), services=range(first, first + services),
+                                          end_slack_us=round(1_000_000 * lab.slowness))
         self.lives = []
         self.witnessed = {}
         self._seen = 0
@@ -50,7 +51,17 @@ class World:
         self.daemon.kill()
         self.ended(True)
 
+    def replaced_by_an_older(self, newer):
+        """The lab has put an older copy in the place of a database that held `newer`."""
+        self.allowance.replaced.update(newer.rows)
+        self._seen = 0
+
+    def stopping(self):
+        """It is asked to stop now."""
+        self.lives[-1].asked = now_us()
+
     def stop(self):
+        self.stopping()
         status = self.daemon.stop()
         self.ended(status is None)
         if status != 0:
@@ -63,8 +74,10 @@ class World:
     def ended(self, killed):
         self.forget_reader()
         if self.lives and not self.lives[-1].ended:
-            self.lives[-1].ended = now_us()
-            self.lives[-1].killed = killed
+            life = self.lives[-1]
+            life.ended, life.killed = now_us(), killed
+            if self.daemon.was_ready():
+                life.ready = life.began + round(self.daemon.ready_after * 1_000_000)
 
     def witness(self):
         """Notes every row that is committed now: from here on it must not be lost. Costs a query, not a connection."""
@@ -101,8 +114,10 @@ class World:
         return self.local("SELECT seq FROM sqlite_sequence WHERE name = 'results'") or 0
 
     def arrived(self):
-        """The highest number that is in PostgreSQL."""
-        done = self.cluster.ask("SELECT coalesce(max(seq), 0) FROM monitoring_results", self.database_name)
+        """The highest number that is in PostgreSQL, of the agent that the database is now."""
+        agent = self.local("SELECT agent_id FROM epochs ORDER BY id DESC LIMIT 1")
+        done = self.cluster.ask("SELECT coalesce(max(seq), 0) FROM monitoring_results r JOIN monitoring_agents a"
+                                f" ON a.id = r.agent WHERE a.agent_id::text = '{agent}'", self.database_name)
         return int(done.stdout) if done.returncode == 0 and done.stdout.strip() else 0
 
     def flows(self, seconds=60):
@@ -111,13 +126,21 @@ class World:
         seconds *= self.lab.slowness
         if not self.daemon.running():
             raise Broken(f"the monitor has ended by itself: {self.daemon.said()}")
-        requests, seq = self.target.count(), self.last_seq()
-        wait_until(lambda: self.target.count() > requests and self.last_seq() > seq, seconds,
-                   lambda: self._stuck("nothing is polled and stored"), 0.1)
+        before, seq = self._asked(), self.last_seq()
+        wait_until(lambda: not self._silent_since(before), seconds,
+                   lambda: self._stuck(f"{len(self._silent_since(before))} services are not polled"), 0.1)
+        wait_until(lambda: self.last_seq() > seq, seconds, lambda: self._stuck("nothing is stored"), 0.1)
         if self.cluster:
             mark = self.last_seq()
             wait_until(lambda: self.arrived() >= mark, seconds, lambda: self._stuck("nothing arrives in PostgreSQL"), 0.2)
         return time.monotonic() - begin
+
+    def _asked(self):
+        """How many requests each service has had."""
+        return self.target.counts(self.daemon.config.first, self.daemon.config.services)
+
+    def _silent_since(self, before):
+        return [service for service, (then, now) in enumerate(zip(before, self._asked())) if now <= then]
 
     def _stuck(self, what):
         raise Broken(f"{what} after the fault has ended: {self.daemon.status} | {self.daemon.said()}")
