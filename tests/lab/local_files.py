@@ -293,6 +293,6 @@ def size_cap(scene):
     return {**counts, "removed_at_the_cap": int(told)}
 
 
-CASES = [size_cap, restored_in_place, restored_with_its_lock, read_fails, deleted, renamed, replaced, disk_full, log_deleted, torn_log, write_fails, sync_fails,
-         no_space_without_a_full_disk, disk_full_at_start, corrupt_page, read_only_folder, lock_refused, newer_version,
-         second_instance]
+CASES = [size_cap, restored_in_place, restored_with_its_lock, read_fails, deleted, renamed, replaced, disk_full, log_deleted,
+         torn_log, write_fails, sync_fails, no_space_without_a_full_disk, disk_full_at_start, corrupt_page, read_only_folder,
+         lock_refused, newer_version, second_instance]
