@@ -110,6 +110,7 @@ def _script(world, tracing):
     world.start(wrap=["strace", "-D", "-f", "-qq", *tracing], verbosity="-vvv")
     daemon.wait_ready(time.monotonic() + 30)
     _wait(daemon, _SCRIPT_SECONDS * 2 / 3)
+    world.added = 1
     daemon.config.services += 1
     daemon.config.write(daemon.folder)
     daemon.config.services -= 1

@@ -37,6 +37,8 @@ class World:
         self.allowance = oracle.Allowance(interval=interval, window_us=round(1_500_000 * lab.slowness),
                                           slot_slack_us=round(60_000 * lab.slowness), services=range(first, first + services),
                                           end_slack_us=round(1_000_000 * lab.slowness))
+        self.added = 0
+        """Services that a reload adds behind those."""
         self.lives = []
         self.witnessed = {}
         self._seen = 0
@@ -149,7 +151,7 @@ class World:
         requests = self.target.requests()
         if not self.shared:
             return requests
-        first, last = self.daemon.config.first, self.daemon.config.first + self.daemon.config.services
+        first, last = self.daemon.config.first, self.daemon.config.first + self.daemon.config.services + self.added
         return [request for request in requests if first <= request.service < last]
 
     def judge(self, fail=True, heard=None):
