@@ -352,7 +352,10 @@ asio::awaitable<void> Daemon::stop_in_order() {
 
 asio::awaitable<void> Daemon::stop_exporting() {
   exporter_tasks_.cancel();
-  if (exporter_runs_) co_await exporter_ended_.wait_until(clock_.steady() + kExporterPatience);
+  // The event may be that of an exporter before this one.
+  const auto until = clock_.steady() + kExporterPatience;
+  while (exporter_runs_ && co_await exporter_ended_.wait_until(until)) {
+  }
   if (!exporter_runs_) co_await exporter_->flush(kLastExport);
 }
 
@@ -381,6 +384,7 @@ int Daemon::run() {
 
 int run(config::Settings settings, bool notify_systemd) {
   ignore_fatal_io_signals();
+  hold_hangups();
   Daemon daemon(std::move(settings), notify_systemd);
   return daemon.run();
 }

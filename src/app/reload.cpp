@@ -79,6 +79,7 @@ std::string sentence_of(const Reloaded& reloaded) {
   const auto same = reloaded.services - reloaded.added - reloaded.changed;
   auto out = fmt::format("services: {} added, {} changed, {} removed, {} as they were.", reloaded.added,
                          reloaded.changed, reloaded.removed, same);
+  if (!reloaded.polled) out += " Nobody polls them: the agent is switched off.";
   if (!reloaded.applied.empty()) out += fmt::format(" Also in force: {}.", fmt::join(reloaded.applied, ", "));
   if (!reloaded.restart.empty()) out += fmt::format(" After a restart only: {}.", fmt::join(reloaded.restart, ", "));
   return out;

@@ -22,6 +22,7 @@ Difference difference_of(const config::Settings& before, const config::Settings&
 /// What came of one reading of the file.
 struct Reloaded {
   std::string refusal;  ///< why nothing was changed, one line per fault; empty: it was taken over
+  bool polled = true;   ///< an agent runs that polls them
   std::size_t services = 0, added = 0, changed = 0, removed = 0;
   std::vector<std::string> applied, restart;  ///< as in Difference
   std::vector<std::string> warnings;          ///< sentences for the operator, that were not said before

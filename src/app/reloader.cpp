@@ -63,7 +63,7 @@ Reloader::Reloader(asio::any_io_executor io, std::function<Settings()> in_force,
       judged_(stamp_of(in_force_()->file)),
       seen_(judged_),
       wake_(io),
-      served_another_(io) {}
+      served_another_(io, std::chrono::steady_clock::time_point::max()) {}
 
 void Reloader::ask() {
   ++asked_;
@@ -75,7 +75,6 @@ asio::awaitable<Reloaded> Reloader::reload() {
   const auto mine = asked_;
   while (served_ < mine) {
     boost::system::error_code woken;
-    served_another_.expires_at(std::chrono::steady_clock::time_point::max());
     co_await served_another_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     if (co_await async::cancelled()) throw boost::system::system_error(asio::error::operation_aborted);
   }
@@ -102,7 +101,14 @@ asio::awaitable<bool> Reloader::has_settled() {
   const auto look = [&file] { return stamp_of(file); };
   const auto now = co_await async::offload(pool_, look);
   const auto before = std::exchange(seen_, now);
+  say_whether_there(file, now.has_value());
   co_return now&& now == before&& now != judged_;
+}
+
+void Reloader::say_whether_there(const std::filesystem::path& file, bool there) {
+  if (std::exchange(there_, there) == there) return;
+  if (there) return log::warning("The configuration {} is there again.", file.string());
+  log::warning("The configuration {} is gone, or cannot be looked at; the one in force stays.", file.string());
 }
 
 asio::awaitable<Reloaded> Reloader::read_again(bool watched) {
@@ -126,6 +132,7 @@ asio::awaitable<std::string> Reloader::take_over(bool watched, Reloaded& out) {
   try {
     next = co_await async::offload(pool_, read);
     seen_ = judged_;
+    out.polled = next->settings->agent.enabled;
     out.services = next->settings->agent.services.size();
     out.added = next->change.added.size();
     out.changed = next->change.changed.size();

@@ -62,6 +62,7 @@ class Reloader {
   boost::asio::awaitable<Reloaded> read_again(bool watched);
   boost::asio::awaitable<std::string> take_over(bool watched, Reloaded& out);
   static void tell(const Reloaded& reloaded);
+  void say_whether_there(const std::filesystem::path& file, bool there);
 
   const std::function<Settings()> in_force_;
   const Apply apply_;
@@ -70,8 +71,9 @@ class Reloader {
   std::uint64_t asked_ = 0, served_ = 0;
   Reloaded last_;
   std::optional<FileStamp> judged_, seen_;  ///< when it was read last; when it was looked at last
+  bool there_ = true;                       ///< the watched file was, when it was looked at last
   async::Event wake_;
-  boost::asio::steady_timer served_another_;
+  boost::asio::steady_timer served_another_;  ///< never ends, and is cancelled whenever a reading has
   boost::asio::thread_pool pool_{1};
 };
 

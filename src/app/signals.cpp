@@ -23,6 +23,7 @@ constexpr std::int64_t kNever = -1;
 std::atomic<std::int64_t> g_first_stop_ms{kNever};
 std::atomic<int> g_pipe{-1};
 std::atomic<bool> g_hangup_stops{false};
+std::atomic<bool> g_hangup_held{false};
 std::atomic<int> g_last_status{EXIT_FAILURE};
 
 std::int64_t steady_ms() {
@@ -52,6 +53,10 @@ void on_signal(int number) {
   errno = saved;
 }
 
+void hold_hangup(int) {
+  g_hangup_held = true;
+}
+
 void exit_late(int) {
   ::_exit(g_last_status);
 }
@@ -77,6 +82,10 @@ int reading_end() {
   return ends[0];
 }
 
+bool has_terminal() {
+  return ::isatty(STDIN_FILENO) == 1 || ::isatty(STDOUT_FILENO) == 1 || ::isatty(STDERR_FILENO) == 1;
+}
+
 const char* name_of(int number) {
   if (number == SIGHUP) return "SIGHUP";
   return number == SIGINT ? "SIGINT" : "SIGTERM";
@@ -94,14 +103,19 @@ void stay() {
   ::alarm(0);
 }
 
+void hold_hangups() {
+  if (!ignored(SIGHUP) && !has_terminal()) handle(SIGHUP, hold_hangup);
+}
+
 Signals::Signals(const boost::asio::any_io_executor& io, std::function<void(const char*)> on_stop,
                  std::function<void()> on_hangup)
     : pipe_(io, reading_end()), on_stop_(std::move(on_stop)), on_hangup_(std::move(on_hangup)) {
   // Asked now: when a terminal is closed it is no longer one by the time the signal comes.
-  g_hangup_stops = ::isatty(STDIN_FILENO) == 1 || ::isatty(STDOUT_FILENO) == 1 || ::isatty(STDERR_FILENO) == 1;
+  g_hangup_stops = has_terminal();
   handle(SIGINT, on_signal);
   handle(SIGTERM, on_signal);
   if (!ignored(SIGHUP)) handle(SIGHUP, on_signal);
+  if (g_hangup_held.exchange(false)) tell_io_thread(SIGHUP);
   wait();
 }
 

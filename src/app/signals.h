@@ -19,6 +19,10 @@ void leave_within(std::chrono::seconds patience, int status);
 /// Takes leave_within() back.
 void stay();
 
+/// A SIGHUP that comes before Signals is there, while a large database is taken over, is told once it is: it does not
+/// end the process, unless there is a terminal.
+void hold_hangups();
+
 /// One per process. A signal that comes within 100 ms of the first counts as the same: timeout(1) and shells send one
 /// both to the process and to its group.
 class Signals {

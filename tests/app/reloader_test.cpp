@@ -133,6 +133,41 @@ TEST_F(ReloaderTest, AStormComesToFewReadings) {
   EXPECT_GE(applied_, 1);
 }
 
+TEST_F(ReloaderTest, TwoWhoWaitForTheSameReadingDoNotWakeEachOther) {
+  begin();
+  int served = 0;
+  const auto wait = [&]() -> asio::awaitable<void> {
+    co_await reloader_->reload();
+    ++served;
+  };
+  tasks_.spawn("one", wait());
+  tasks_.spawn("another", wait());
+  std::size_t turns = 0;
+  EXPECT_TRUE(turn_until([&] {
+    ++turns;
+    return served == 2;
+  }));
+  EXPECT_LT(turns, 200U);
+}
+
+TEST_F(ReloaderTest, AWatchedFileThatGoesIsMissedOnceAndTakenOverWhenItIsBack) {
+  watch();
+  begin();
+  common::log::start(common::log::Level::kWarning);
+  common::log::stop();  // from here on lines are written at once
+  testing::internal::CaptureStderr();
+  std::filesystem::remove(file_);
+  io_.restart();
+  io_.run_for(milliseconds{200});  // some forty looks
+  write(6, "watch_config: true\n");
+  EXPECT_TRUE(turn_until([&] { return in_force_->agent.services.size() == 6; }));
+  const auto said = testing::internal::GetCapturedStderr();
+  const auto gone = said.find("is gone, or cannot be looked at; the one in force stays.");
+  ASSERT_NE(gone, std::string::npos) << said;
+  EXPECT_EQ(said.find("is gone", gone + 1), std::string::npos) << said;
+  EXPECT_THAT(said, HasSubstr("is there again."));
+}
+
 TEST_F(ReloaderTest, AWatchedFileIsTakenOverWhenItChanges) {
   watch();
   begin();
