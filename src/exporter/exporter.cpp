@@ -156,7 +156,7 @@ class Core : public std::enable_shared_from_this<Core> {
     } catch (const Refused& error) {
       problem = {kRefused + error.sqlstate(), sentence(error)};
     } catch (const IdentityShared& error) {
-      shipper_.leave_epoch();
+      shipper_.id_is_shared();
       problem = {"shared", error.what()};
     } catch (const boost::system::system_error& error) {
       if (error.code() == boost::asio::error::operation_aborted) throw;

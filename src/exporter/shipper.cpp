@@ -23,6 +23,9 @@ using boost::asio::awaitable;
 namespace {
 
 constexpr std::size_t kFewestRows = 100;
+/// Numbers of each kind whose rows are compared in one call.
+constexpr std::int64_t kMostCompared = 10'000;
+constexpr std::string_view kCanceled = "57014";  // also by Limits::statement
 /// Of slots in a range that was refused, perhaps because the number is no number of slots.
 constexpr std::int64_t kMostCounted = 1'000'000'000;
 
@@ -74,25 +77,18 @@ awaitable<void> Shipper::connect() {
   const async::Doing::Mark mark(doing_, "connecting");
   co_await link_.connect();
   check_open();
-  if (std::exchange(leave_epoch_, false)) co_await begin_epoch();
   auto head = co_await open_sink();
-  if (co_await settle(head) == Standing::kAhead) {
-    co_await begin_epoch();
+  const auto found = co_await settle(head, shared_);
+  if (found.standing == Standing::kAhead) {
+    co_await store_.new_epoch(found.through);
+    check_open();
     head = co_await open_sink();
-    co_await settle(head);
+    co_await settle(head, false);
   }
   co_await store_.agree();
   check_open();
+  shared_ = false;
   connected_ = true;
-}
-
-// No number is sent twice under one id for two results: what was appended since this file was opened, without
-// PostgreSQL having agreed to its id, has numbers that the other file may have given to rows of its own.
-awaitable<void> Shipper::begin_epoch() {
-  const auto identity = co_await store_.identity();
-  check_open();
-  co_await store_.new_epoch(identity.ours);
-  check_open();
 }
 
 awaitable<storage::Cursor> Shipper::open_sink() {
@@ -127,31 +123,74 @@ void Shipper::announce(const Opened& opened) {
   }
 }
 
-awaitable<Standing> Shipper::settle(storage::Cursor remote) {
-  auto identity = co_await store_.identity();
+awaitable<Comparison> Shipper::settle(storage::Cursor remote, bool shared) {
+  const auto identity = co_await store_.identity();
   check_open();
-  // The agent's row was locked when its head was read, so that a commit without an answer is in it or never will be.
-  identity.ours = {std::max(identity.ours.results, tried_.results), std::max(identity.ours.skipped, tried_.skipped),
-                   std::max(identity.ours.gaps, tried_.gaps)};
-  const auto [standing, arrived] = compare(identity, remote);
+  const auto agreements = co_await agree_on(identity, remote);
+  const auto found = compare(identity, remote, agreements, shared);
   cursor_ = identity.exported;
-  if (standing == Standing::kAhead) {
+  if (found.standing == Standing::kAhead) {
     log::warning(
-        "PostgreSQL has results up to {} of agent {}, and this file can have sent those up to {}: the file is a copy "
-        "or "
-        "was restored, and goes on under a new agent id",
-        remote.results, identity.agent_id, identity.ours.results);
+        "PostgreSQL has results up to {} of agent {}, of which those up to {} are from this file: the file is a copy "
+        "or was restored, and goes on under a new agent id",
+        remote.results, identity.agent_id, found.through.results);
+    co_return found;
   }
-  if (standing == Standing::kBehind) {
-    log::warning(
-        "PostgreSQL has results up to {} of agent {}, though {} had arrived: it was restored or failed over, "
-        "and what is still here is sent again",
-        arrived.results, identity.agent_id, identity.exported.results);
-    co_await store_.rewind(arrived);
+  auto arrived = identity.exported;
+  if (found.standing == Standing::kBehind) arrived = found.arrived;
+  arrived = co_await back_in_earlier_epochs(arrived);
+  if (arrived == identity.exported) co_return found;
+  log::warning(
+      "PostgreSQL has results up to {} of this file, though {} had arrived: it was restored or failed over, and what "
+      "is still here is sent again",
+      arrived.results, identity.exported.results);
+  co_await store_.rewind(arrived);
+  check_open();
+  cursor_ = arrived;
+  co_return found;
+}
+
+awaitable<Agreements> Shipper::agree_on(storage::Identity identity, storage::Cursor remote) {
+  using storage::Cursor;
+  auto behind = confirmed(identity);
+  Agreements found{Agreement(behind.results), Agreement(behind.skipped), Agreement(behind.gaps)};
+  const auto more = [&](std::int64_t Cursor::* kind) {
+    // One row above all that were given here is enough to differ.
+    return behind.*kind < std::min(remote.*kind, identity.head.*kind + 1);
+  };
+  while (more(&Cursor::results) || more(&Cursor::skipped) || more(&Cursor::gaps)) {
+    const Cursor through{.results = behind.results + kMostCompared,
+                         .skipped = behind.skipped + kMostCompared,
+                         .gaps = behind.gaps + kMostCompared};
+    const auto here = co_await store_.marks(behind, through);
     check_open();
-    cursor_ = arrived;
+    const auto there = co_await link_.call([this, &identity, behind, through](Session& session) {
+      return sink_.marks(session, identity.agent_id, behind, through);
+    });
+    check_open();
+    found.results.take(here.results, there.results, identity.head.results);
+    found.skipped.take(here.skipped, there.skipped, identity.head.skipped);
+    found.gaps.take(here.gaps, there.gaps, identity.head.gaps);
+    behind = through;
   }
-  co_return standing;
+  co_return found;
+}
+
+awaitable<storage::Cursor> Shipper::back_in_earlier_epochs(storage::Cursor arrived) {
+  const auto epochs = co_await store_.earlier_epochs();
+  check_open();
+  std::vector<std::string> ids;
+  for (const auto& epoch : epochs) {
+    if (epoch.sent != storage::Cursor{}) ids.push_back(epoch.agent_id);
+  }
+  if (ids.empty()) co_return arrived;
+  const auto heads = co_await link_.call([this, &ids](Session& session) { return sink_.heads(session, ids); });
+  check_open();
+  for (const auto& epoch : epochs) {
+    const auto head = heads.find(epoch.agent_id);
+    arrived = back_to(arrived, epoch, head == heads.end() ? storage::Cursor{} : head->second);
+  }
+  co_return arrived;
 }
 
 // What was read ahead fits no cursor that is moved back, and no other epoch.
@@ -168,7 +207,7 @@ awaitable<Shipped> Shipper::ship() {
   const bool more = leaves_more(batch);
   const auto through = end_of(batch);
   co_await set_strays_aside(batch);
-  tried_ = through;
+  store_.sending(through);
   const auto all = Part::all_of(batch, through);
 
   auto written = more ? co_await write_reading_ahead(batch, through) : co_await write(batch, all);
@@ -301,7 +340,8 @@ awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
   auto written =
       co_await link_.call([this, &batch, part](Session& session) { return sink_.write(session, batch, part); });
   check_open();
-  batch_rows_ = rows;
+  // A server that ends a statement for the time it takes is too slow for as many.
+  if (!written.refusal || written.refusal->sqlstate != kCanceled) batch_rows_ = rows;
   quick_ = clock_.steady() - begin < limits_.call / 4;
   if (written.server_now != common::WallTime{}) heard_time(written.server_now);
   co_return written;

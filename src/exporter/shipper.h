@@ -36,8 +36,8 @@ class Shipper {
   /// One batch. Throws Unavailable, Refused or IdentityShared; the batch then stays where it is.
   boost::asio::awaitable<Shipped> ship();
   boost::asio::awaitable<void> disconnect();
-  /// The next connect() opens a new epoch, because another process writes under our id.
-  void leave_epoch() { leave_epoch_ = true; }
+  /// Another process writes under our id: the next connect() opens a new epoch, unless all that it sent is ours.
+  void id_is_shared() { shared_ = true; }
 
   void interrupt() { link_.interrupt(); }
   void close();
@@ -50,9 +50,11 @@ class Shipper {
   std::string place() const { return doing_.text(); }
 
  private:
-  boost::asio::awaitable<void> begin_epoch();
   boost::asio::awaitable<storage::Cursor> open_sink();
-  boost::asio::awaitable<Standing> settle(storage::Cursor remote);
+  boost::asio::awaitable<Comparison> settle(storage::Cursor remote, bool shared);
+  /// Compares what is above the cursor, row by row.
+  boost::asio::awaitable<Agreements> agree_on(storage::Identity identity, storage::Cursor remote);
+  boost::asio::awaitable<storage::Cursor> back_in_earlier_epochs(storage::Cursor arrived);
   void announce(const Opened& opened);
   /// What was read ahead, or what the store gives now.
   boost::asio::awaitable<storage::Batch> take();
@@ -106,7 +108,6 @@ class Shipper {
   std::optional<Ahead> ahead_;                      ///< only while connected
   std::string agent_id_;                            ///< of the current epoch
   storage::Cursor cursor_;                          ///< marked so far
-  storage::Cursor tried_;                           ///< sent last; if it is not marked, it may have arrived
   common::WallTime server_now_{};                   ///< what the server's clock said…
   common::SteadyTime heard_at_{};                   ///< …at this moment of ours
   std::size_t batch_rows_ = kBatchRows;             ///< fewer after a batch that the link could not carry in time
@@ -116,7 +117,7 @@ class Shipper {
   std::string where_;
   bool connected_ = false;
   bool closed_ = false;
-  bool leave_epoch_ = false;
+  bool shared_ = false;
   bool view_announced_ = false;
   bool encoding_announced_ = false;
   bool exposure_announced_ = false;

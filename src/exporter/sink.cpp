@@ -72,6 +72,45 @@ Opened Sink::open(Session& session, const std::string& agent_id) {
   return opened;
 }
 
+storage::Marks Sink::marks(Session& session, const std::string& agent_id, const storage::Cursor& behind,
+                           const storage::Cursor& through) {
+  const auto transaction = session.begin();
+  const auto read = [&](std::string_view table, std::string_view number_of, std::string_view from,
+                        std::string_view to, std::int64_t storage::Cursor::* kind) {
+    const auto rows = transaction->run(
+        fmt::format("SELECT {1}, (extract(epoch FROM {2}) * 1000000)::bigint, "
+                    "(extract(epoch FROM {3}) * 1000000)::bigint FROM {0} WHERE agent = (SELECT id FROM "
+                    "monitoring_agents WHERE agent_id = $1::uuid) AND {1} > $2::bigint AND {1} <= $3::bigint "
+                    "ORDER BY {1}",
+                    table, number_of, from, to),
+        {agent_id, std::to_string(behind.*kind), std::to_string(through.*kind)});
+    std::vector<storage::Mark> marks;
+    marks.reserve(rows.size());
+    for (const auto& row : rows) {
+      marks.push_back({number(row.at(0)), common::from_unix_micros(number(row.at(1))),
+                       common::from_unix_micros(number(row.at(2)))});
+    }
+    return marks;
+  };
+  return {.results = read("monitoring_results", "seq", "request_timestamp", "request_timestamp", &storage::Cursor::results),
+          .skipped = read("monitoring_skipped", "id", "from_timestamp", "to_timestamp", &storage::Cursor::skipped),
+          .gaps = read("monitoring_gaps", "id", "from_timestamp", "to_timestamp", &storage::Cursor::gaps)};
+}
+
+std::unordered_map<std::string, storage::Cursor> Sink::heads(Session& session,
+                                                             const std::vector<std::string>& agent_ids) {
+  ArrayLiteral ids;
+  for (const auto& id : agent_ids) ids.add_text(id);
+  const auto transaction = session.begin();
+  std::unordered_map<std::string, storage::Cursor> heads;
+  for (const auto& row : transaction->run("SELECT agent_id::text, results_head, skipped_head, gaps_head "
+                                          "FROM monitoring_agents WHERE agent_id = ANY ($1::uuid[])",
+                                          {ids.close()})) {
+    heads[row.at(0).value_or("")] = {number(row.at(1)), number(row.at(2)), number(row.at(3))};
+  }
+  return heads;
+}
+
 // A COPY costs the server half of what an INSERT … ON CONFLICT does, and it cannot store a row twice either: one that
 // is there already refuses it as a whole. Whatever a COPY cannot do, for this reason or another, the INSERT is asked
 // to, and what that says of a row counts.

@@ -67,6 +67,11 @@ class Sink {
  public:
   /// After each connection: makes what is missing, and says where `agent_id` stands.
   Opened open(Session& session, const std::string& agent_id);
+  /// What PostgreSQL holds of the agent in (`behind`, `through`] of each kind.
+  storage::Marks marks(Session& session, const std::string& agent_id, const storage::Cursor& behind,
+                       const storage::Cursor& through);
+  /// Of those agents that are there.
+  std::unordered_map<std::string, storage::Cursor> heads(Session& session, const std::vector<std::string>& agent_ids);
   /// One transaction. A statement that is refused is part of the answer; Unavailable and IdentityShared are thrown.
   Written write(Session& session, const storage::Batch& batch, const Part& part);
   /// Whether the table of `kind`, not results, takes a row of `batch`'s agent that nothing is wrong with. Leaves

@@ -154,7 +154,31 @@ struct Identity {
   Cursor first;          ///< the first number of each kind that belongs to this epoch
   Cursor head;           ///< the highest number of each kind ever given here (first − 1 when none)
   Cursor exported;       ///< exported_through as marked; below `first` while rows of an older epoch wait
-  Cursor ours;           ///< PostgreSQL can have numbers up to here from this file; what it has above, another gave
+  Cursor ours;           ///< PostgreSQL can have numbers up to here from this file; what it has above, another sent
+};
+
+/// An epoch, and the highest number of each kind behind the marked cursor that is still here and not quarantined; 0
+/// when none. PostgreSQL has had every one of these.
+struct EpochStand {
+  std::string agent_id;  ///< UUID
+  Cursor first;          ///< the first number of each kind that belongs to it
+  Cursor sent;
+};
+
+/// What tells a row of one file from a row of another that has the same number: when a result was requested, or the
+/// ends of a skipped range or a gap.
+struct Mark {
+  std::int64_t number = 0;
+  common::WallTime from;
+  common::WallTime to;
+  bool operator==(const Mark&) const = default;
+};
+
+/// In the order of their numbers.
+struct Marks {
+  std::vector<Mark> results;
+  std::vector<Mark> skipped;
+  std::vector<Mark> gaps;
 };
 
 /// Bytes of the texts of `result`, which have no bound of their own worth the name.

@@ -237,10 +237,14 @@ asio::awaitable<Batch> SqliteStore::batch_behind(Cursor through, std::size_t max
   co_return co_await work([&](Worker& worker) { return worker.next_batch(through, max_rows); });
 }
 
-bool SqliteStore::mark_exported(Cursor through) {
+void SqliteStore::sending(Cursor through) {
   ours_ = {.results = std::max(ours_.results, through.results),
            .skipped = std::max(ours_.skipped, through.skipped),
            .gaps = std::max(ours_.gaps, through.gaps)};
+}
+
+bool SqliteStore::mark_exported(Cursor through) {
+  sending(through);
   if (released_) return false;
   const bool first = pending_.empty();
   marked_ = through;
@@ -260,6 +264,14 @@ asio::awaitable<Identity> SqliteStore::identity() {
 asio::awaitable<Identity> SqliteStore::new_epoch(Cursor through) {
   co_await work([=](Worker& worker) { worker.new_epoch(through); });
   co_return co_await identity();
+}
+
+asio::awaitable<Marks> SqliteStore::marks(Cursor behind, Cursor through) {
+  co_return co_await work([=](Worker& worker) { return worker.marks(behind, through); });
+}
+
+asio::awaitable<std::vector<EpochStand>> SqliteStore::earlier_epochs() {
+  co_return co_await work([marked = marked_](Worker& worker) { return worker.earlier_epochs(marked); });
 }
 
 asio::awaitable<void> SqliteStore::agree() {

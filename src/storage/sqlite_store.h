@@ -35,10 +35,13 @@ class SqliteStore final : public Store {
 
   boost::asio::awaitable<Batch> next_batch(std::size_t max_rows) override;
   boost::asio::awaitable<Batch> batch_behind(Cursor through, std::size_t max_rows) override;
+  void sending(Cursor through) override;
   bool mark_exported(Cursor through) override;
   boost::asio::awaitable<void> quarantine(std::vector<Quarantined> rows) override;
   boost::asio::awaitable<Identity> identity() override;
   boost::asio::awaitable<Identity> new_epoch(Cursor through) override;
+  boost::asio::awaitable<Marks> marks(Cursor behind, Cursor through) override;
+  boost::asio::awaitable<std::vector<EpochStand>> earlier_epochs() override;
   boost::asio::awaitable<void> agree() override;
   boost::asio::awaitable<void> rewind(Cursor arrived) override;
   std::int64_t backlog() const override;
@@ -83,7 +86,7 @@ class SqliteStore final : public Store {
   Worker worker_;  // touched on pool_'s thread alone once the constructor is done
   State state_;
   Cursor marked_;
-  Cursor ours_;            // Identity::ours: as opened, and what was marked since, also where the cursor went back
+  Cursor ours_;            // Identity::ours: as opened, and what was sent since, also where the cursor went back
   bool released_ = false;  // marked_ went back for rows of the quarantine, and nobody has asked for them yet
   std::uint64_t releases_ = 0;
   Pending pending_;

@@ -86,21 +86,26 @@ class Store {
   virtual boost::asio::awaitable<Batch> next_batch(std::size_t max_rows) = 0;
   /// What next_batch() will give once `through` is marked: it can be read while what is before it is on its way.
   virtual boost::asio::awaitable<Batch> batch_behind(Cursor through, std::size_t max_rows) = 0;
+  /// To be called before a batch that ends at `through` leaves: from now on PostgreSQL can have it (Identity::ours).
+  virtual void sending(Cursor through) = 0;
   /// Rides in the next group commit (which it provokes). False: not taken, because rows before `through` were released
   /// from quarantine since next_batch() was asked last; ask it again.
   virtual bool mark_exported(Cursor through) = 0;
   virtual boost::asio::awaitable<void> quarantine(std::vector<Quarantined> rows) = 0;
   virtual boost::asio::awaitable<Identity> identity() = 0;
   /// Opens a new epoch with a new agent id: rows above `through` that are here go under it, too, and those up to it
-  /// keep their old one. Where somebody else writes under our id it is Identity::ours: up to there rows have arrived,
-  /// or another file has the very same, and what is above nobody can have from us.
+  /// keep their old one.
   virtual boost::asio::awaitable<Identity> new_epoch(Cursor through) = 0;
-  /// PostgreSQL was found to have nothing above Identity::ours. To be called before anything is sent: it is durable
+  /// What is here in (`behind`, `through`] of each kind, whichever epoch it belongs to.
+  virtual boost::asio::awaitable<Marks> marks(Cursor behind, Cursor through) = 0;
+  /// Every epoch but the current one, the oldest first.
+  virtual boost::asio::awaitable<std::vector<EpochStand>> earlier_epochs() = 0;
+  /// PostgreSQL was found to have nothing under our id that is not from here. To be called before anything is sent: it is durable
   /// then, and what is sent is ours in the next run, too, however this one ends.
   virtual boost::asio::awaitable<void> agree() = 0;
-  /// Moves the cursor back to `arrived`, where PostgreSQL turned out to stand, but not before the current epoch (pass 0
-  /// for a kind of which it has none), and never forward. Results that were purged here meanwhile are recorded as a
-  /// gap, unless they are quarantined or in a gap already. At once, in a transaction of its own.
+  /// Moves the cursor back to `arrived`, where PostgreSQL turned out to stand, in whichever epoch that is; never
+  /// forward. Results that were purged here meanwhile are recorded as a gap, unless they are quarantined or in a gap
+  /// already, and skipped ranges as one that counts the ranges. At once, in a transaction of its own.
   virtual boost::asio::awaitable<void> rewind(Cursor arrived) = 0;
   /// Results that are here and not behind the marked cursor.
   virtual std::int64_t backlog() const = 0;

@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include "storage/arrival.h"
 #include "storage/files.h"
 #include "storage/left_open.h"
 #include "storage/lost_file.h"
@@ -80,14 +81,24 @@ Worker::Worker(std::filesystem::path file, LockFile& lock, const async::Clock& c
   restore_ballast();
 }
 
+/// What was taken since PostgreSQL last agreed may have numbers that it holds from another copy; what is behind the
+/// cursor has arrived.
+Cursor Worker::undisputed() const {
+  const Cursor may_be = ours();
+  const auto of = [&](std::int64_t Cursor::* kind) {
+    return std::max(state_.exported.*kind, std::min(may_be.*kind, state_.head.*kind));
+  };
+  return {.results = of(&Cursor::results), .skipped = of(&Cursor::skipped), .gaps = of(&Cursor::gaps)};
+}
+
 bool Worker::take_identity() {
   const std::string identity = identity_of(file_);
   if (session().meta.file_identity() == identity) return false;
-  new_epoch(state_.head);
+  new_epoch(undisputed());
   common::log::warning(
       "The local database {} was copied or restored: it goes on as a new agent {} from number {}; rows before keep "
       "their agent",
-      file_.string(), session().epochs.current().agent_id, state_.head.results + 1);
+      file_.string(), session().epochs.current().agent_id, session().epochs.current().first.results);
   return true;
 }
 
@@ -101,11 +112,11 @@ void Worker::notice_older_copy() {
   const bool known = std::ranges::find(epochs_, noted->agent_id, &Epoch::agent_id) != epochs_.end();
   const bool made_now = commit_number_ == 0;
   if (current ? commit_number_ >= noted->commit : known || made_now) return;
-  new_epoch(state_.head);
+  new_epoch(undisputed());
   common::log::warning(
       "The local database {} lacks what was committed to it last: an older copy was put in its place. It goes on as a "
       "new agent {} from number {}; rows before keep their agent",
-      file_.string(), session().epochs.current().agent_id, state_.head.results + 1);
+      file_.string(), session().epochs.current().agent_id, session().epochs.current().first.results);
 }
 
 std::optional<common::WallTime> Worker::alive_at() {
@@ -302,6 +313,14 @@ void Worker::new_epoch(const Cursor& through) {
   epochs_ = session().epochs.all();
 }
 
+Marks Worker::marks(const Cursor& behind, const Cursor& through) {
+  return guarded([&] { return marks_of(session().database, behind, through); });
+}
+
+std::vector<EpochStand> Worker::earlier_epochs(const Cursor& marked) {
+  return guarded([&] { return storage::earlier_epochs(session(), marked); });
+}
+
 void Worker::agree() {
   if (!ours_ && ours_is_known_) return;
   ours_.reset();
@@ -310,19 +329,16 @@ void Worker::agree() {
 }
 
 Cursor Worker::rewind(const Cursor& marked, const Cursor& arrived) {
-  const auto back_to = [](std::int64_t now, std::int64_t to, std::int64_t first) {
-    return std::min(now, std::max(to, first - 1));
-  };
-  const Cursor first = guarded([this] { return session().epochs.current().first; });
-  const Cursor cursor{.results = back_to(marked.results, arrived.results, first.results),
-                      .skipped = back_to(marked.skipped, arrived.skipped, first.skipped),
-                      .gaps = back_to(marked.gaps, arrived.gaps, first.gaps)};
+  const Cursor cursor{.results = std::min(marked.results, arrived.results),
+                      .skipped = std::min(marked.skipped, arrived.skipped),
+                      .gaps = std::min(marked.gaps, arrived.gaps)};
   state_.head.gaps += transact([&](Session& current) {
     current.meta.set_exported(cursor);
+    const auto ranges = record_lost_ranges(current, cursor.skipped, marked.skipped, clock_.wall());
     const Seq gone = state_.oldest == 0 ? marked.results : std::min(marked.results, state_.oldest - 1);
-    if (gone <= cursor.results) return std::int64_t{0};
+    if (gone <= cursor.results) return ranges;
     const auto until = current.purger.time_of(state_.oldest).value_or(clock_.wall());
-    return current.ledger.lost(cursor.results + 1, gone, until, current.quarantine.seqs());
+    return ranges + current.ledger.lost(cursor.results + 1, gone, until, current.quarantine.seqs());
   });
   state_.exported = cursor;
   return cursor;

@@ -78,6 +78,8 @@ class Worker {
   Identity identity(const Cursor& marked, const Cursor& ours);
   /// Behind `through`: rows above it that are here go under the new id.
   void new_epoch(const Cursor& through);
+  Marks marks(const Cursor& behind, const Cursor& through);
+  std::vector<EpochStand> earlier_epochs(const Cursor& marked);
   /// PostgreSQL has nothing under our id that is not ours. Durable when it returns.
   void agree();
   /// Gives the cursor to go on from.
@@ -103,6 +105,8 @@ class Worker {
   void recover(const SqliteError& error);
   void load(Session& fresh);
   std::unique_ptr<Session> open_session();
+  /// The last numbers that may stay under the old id when this file turns out to be another one.
+  Cursor undisputed() const;
   bool take_identity();
   void notice_older_copy();
   void keep_file(const Cursor& marked);

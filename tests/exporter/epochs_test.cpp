@@ -108,8 +108,9 @@ class Restored : public ExporterTest {
     ASSERT_EQ(server().value(kTwice), "0 20");
   }
   void append_others() {
-    store().append(storage::Skipped{.definition = define(definition()), .count = 1});
-    store().append(storage::Gap{.reason = storage::GapReason::kNotRunning, .count = 1});
+    const auto now = clock_.wall();
+    store().append(storage::Skipped{.definition = define(definition()), .from = now, .to = now, .count = 1});
+    store().append(storage::Gap{.reason = storage::GapReason::kNotRunning, .from = now, .to = now, .count = 1});
     commit();
   }
   static std::filesystem::path lock_of(std::filesystem::path path) { return path += ".lock"; }
@@ -243,6 +244,90 @@ TEST_F(ExporterTest, AnotherWriterUnderOurIdIsNoticed) {
   EXPECT_EQ(drain(), Progress::kIdle);
   EXPECT_NE(test::run(io_, store().identity()).agent_id, before);
   EXPECT_EQ(count_results(), "20");
+}
+
+/// Results, distinct ones by the moment they were requested, agents.
+constexpr const char* kDistinct =
+    "SELECT count(*) || ' ' || count(DISTINCT (definition, request_timestamp)) || ' ' || count(DISTINCT agent) FROM "
+    "monitoring_results";
+
+// It is started elsewhere, and sends what it had from the first file under that one's id.
+TEST_F(ExporterTest, WhatALivingCopySentOfOursIsNotSentAgain) {
+  add_results(10);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  const auto id = test::run(io_, store().identity()).agent_id;
+  add_results(10);  // PostgreSQL is away
+  const auto file_of_copy = folder_ / "elsewhere" / "local.sqlite3";
+  std::filesystem::create_directory(folder_ / "elsewhere");
+  copy_database(file(), file_of_copy);
+  std::filesystem::remove(folder_ / "elsewhere" / "local.sqlite3.lock");
+  auto copy = storage::Store::open(io_.get_executor(), {file_of_copy, {}}, clock_);
+  {
+    const auto exporter_of_copy = Exporter::create(io_.get_executor(), options_, *copy, clock_, limits_);
+    while (test::run(io_, exporter_of_copy->step()) != Progress::kIdle) continue;
+    ASSERT_EQ(server().value(kDistinct), "20 20 1");
+  }
+  test::run(io_, copy->close());
+  restart_exporter();
+  add_results(10);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  EXPECT_EQ(server().value(kDistinct), "30 30 1");
+  EXPECT_EQ(test::run(io_, store().identity()).agent_id, id) << "it is the copy that has another";
+}
+
+// The same, noticed by an exporter that is connected.
+TEST_F(ExporterTest, RowsOfOursThatAnotherProcessSendsMakeNoNewId) {
+  add_results(10);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  const auto id = test::run(io_, store().identity()).agent_id;
+  add_results(10);
+  {
+    const auto other = Exporter::create(io_.get_executor(), options_, store(), clock_, limits_);
+    ASSERT_EQ(test::run(io_, other->step()), Progress::kExported);
+    test::run(io_, store().rewind({.results = 10}));
+  }
+  add_results(10);
+  EXPECT_EQ(step(), Progress::kUnavailable);
+  EXPECT_EQ(drain(), Progress::kIdle);
+  EXPECT_EQ(server().value(kDistinct), "30 30 1");
+  EXPECT_EQ(test::run(io_, store().identity()).agent_id, id);
+}
+
+TEST_F(Restored, RowsThatPostgresNeverAgreedToGoUnderTheNewIdOfAMovedFile) {
+  run_on_after_a_copy(true);
+  restore();
+  add_results(10);  // 11 to 20, which PostgreSQL has with other times; it is away
+  close_store();
+  std::filesystem::copy_file(file(), folder_ / "moved");
+  std::filesystem::rename(folder_ / "moved", file());
+  add_results(11);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  EXPECT_NE(agent(), original_);
+  EXPECT_EQ(server().value(kTwice), "0 41");
+  EXPECT_EQ(server().value(kDistinct), "41 41 2");
+}
+
+TEST_F(ExporterTest, ARestoredPostgresGetsWhatItLostOfEarlierIdsToo) {
+  use_own_server();
+  add_results(100);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  server().backup();
+  add_results(50);
+  EXPECT_EQ(step(), Progress::kUnavailable);
+  ASSERT_EQ(drain(), Progress::kIdle);
+  new_epoch();
+  server().restore();
+  add_results(10);
+  const auto log = logged([&] {
+    EXPECT_EQ(step(), Progress::kUnavailable);
+    EXPECT_EQ(drain(), Progress::kIdle);
+  });
+  EXPECT_EQ(count(log, "is sent again"), 1) << log;
+  add_results(1);
+  restart_exporter();
+  EXPECT_EQ(drain(), Progress::kIdle);
+  EXPECT_EQ(server().value(kDistinct), "161 161 2");
+  EXPECT_EQ(server().value("SELECT count(*) FROM monitoring_gaps"), "0");
 }
 
 TEST_F(ExporterTest, TwoAgentsShareADatabase) {

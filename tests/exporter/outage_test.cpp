@@ -150,6 +150,62 @@ INSTANTIATE_TEST_SUITE_P(At, CutConnection,
                            }
                          });
 
+// After a failure the next batch is smaller, so that it ends before the one whose answer was lost.
+class LostAnswer : public FaultTest {
+ protected:
+  void lose_the_answer_to(int rows) {
+    use_proxy();
+    limits_.batch_rows = 400;
+    add_results(10);
+    ASSERT_EQ(drain(), Progress::kIdle);
+    add_results(rows);
+    proxy().set(PostgresProxy::Fault::kLoseAnswer);
+    ASSERT_EQ(step(), Progress::kUnavailable);
+    ASSERT_EQ(count_results(), "410");
+  }
+};
+
+TEST_F(LostAnswer, AndThenASmallerBatchThatFailsMakeNoCopyOfTheFile) {
+  lose_the_answer_to(800);
+  proxy().set(PostgresProxy::Fault::kLoseCommit);
+  ASSERT_EQ(step(), Progress::kUnavailable);
+  ASSERT_EQ(proxy().fault(), PostgresProxy::Fault::kNone) << "the fault did not happen";
+  expect_flow(810);
+}
+
+TEST_F(LostAnswer, IsRememberedWithoutTheExporter) {
+  lose_the_answer_to(800);
+  restart_exporter();
+  expect_flow(810);
+}
+
+TEST_F(LostAnswer, OfRowsThatAreGoneThereMakesNoCopyOfTheFileEither) {
+  lose_the_answer_to(800);
+  server().exec("DELETE FROM monitoring_results");
+  restart_exporter();
+  ASSERT_EQ(drain(), Progress::kIdle);
+  EXPECT_EQ(arrived(), "800 800 810 1");
+}
+
+TEST_F(Outage, AServerThatEndsALongStatementGetsSmallerBatches) {
+  limits_.batch_rows = 1600;
+  ASSERT_EQ(drain(), Progress::kIdle);
+  // As Limits::statement does with what is too much.
+  server().exec(
+      "CREATE FUNCTION too_many() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "IF (SELECT count(*) FROM added) > 500 THEN RAISE EXCEPTION 'too slow' USING ERRCODE = '57014'; END IF; "
+      "RETURN NULL; END $$; "
+      "CREATE TRIGGER too_many AFTER INSERT ON monitoring_results REFERENCING NEW TABLE AS added "
+      "FOR EACH STATEMENT EXECUTE FUNCTION too_many()");
+  add_results(1600);
+  int failed = 0;
+  for (Progress progress = step(); progress != Progress::kIdle; progress = step()) {
+    if (progress == Progress::kUnavailable) ASSERT_LT(++failed, 12) << exporter().health().problem;
+  }
+  EXPECT_GE(failed, 2);
+  expect_flow(1600);
+}
+
 TEST_F(Outage, ALinkThatCannotCarryABatchInTimeCarriesSmallerOnes) {
   limits_.call = milliseconds{400};
   limits_.batch_rows = 1600;

@@ -114,18 +114,57 @@ TEST(Sqlstate, IsReactedToByClass) {
   EXPECT_EQ(advice_for("ZZ999"), "");
 }
 
+Comparison by_numbers(const storage::Identity& local, const storage::Cursor& remote, bool shared = false) {
+  const auto behind = confirmed(local);
+  return compare(local, remote, {Agreement(behind.results), Agreement(behind.skipped), Agreement(behind.gaps)}, shared);
+}
+
 TEST(Heads, AreComparedWithinTheEpoch) {
   storage::Identity local{"id", {101, 1, 1}, {160, 3, 0}, {140, 2, 0}, {150, 3, 0}};
-  EXPECT_EQ(compare(local, {140, 2, 0}).standing, Standing::kAsExpected);
-  EXPECT_EQ(compare(local, {150, 3, 0}).standing, Standing::kAsExpected) << "our own commit whose answer was lost";
-  EXPECT_EQ(compare(local, {151, 3, 0}).standing, Standing::kAhead);
-  EXPECT_EQ(compare(local, {140, 2, 1}).standing, Standing::kAhead);
-  EXPECT_EQ(compare(local, {120, 3, 0}).standing, Standing::kBehind);
-  EXPECT_EQ(compare(local, {120, 3, 0}).arrived, (storage::Cursor{120, 2, 0}));
-  EXPECT_EQ(compare(local, {0, 0, 0}).arrived, (storage::Cursor{100, 0, 0})) << "not before the epoch's first row";
+  EXPECT_EQ(by_numbers(local, {140, 2, 0}).standing, Standing::kAsExpected);
+  EXPECT_EQ(by_numbers(local, {150, 3, 0}).standing, Standing::kAsExpected) << "our own commit whose answer was lost";
+  EXPECT_EQ(by_numbers(local, {150, 3, 0}, true).standing, Standing::kAhead) << "it need not be our own";
+  EXPECT_EQ(by_numbers(local, {151, 3, 0}).standing, Standing::kAhead);
+  EXPECT_EQ(by_numbers(local, {140, 2, 1}).standing, Standing::kAhead);
+  EXPECT_EQ(by_numbers(local, {120, 3, 0}).standing, Standing::kBehind);
+  EXPECT_EQ(by_numbers(local, {120, 3, 0}).arrived, (storage::Cursor{120, 2, 0}));
+  EXPECT_EQ(by_numbers(local, {0, 0, 0}).arrived, (storage::Cursor{100, 0, 0})) << "not before the epoch's first row";
   local.exported = {100, 0, 0};
   local.ours = {100, 0, 0};
-  EXPECT_EQ(compare(local, {0, 0, 0}).standing, Standing::kAsExpected) << "a fresh epoch has lost nothing";
+  EXPECT_EQ(by_numbers(local, {0, 0, 0}).standing, Standing::kAsExpected) << "a fresh epoch has lost nothing";
+}
+
+std::vector<storage::Mark> marks(std::initializer_list<std::pair<int, int>> rows) {
+  std::vector<storage::Mark> out;
+  for (const auto& [number, micros] : rows) {
+    out.push_back({number, common::from_unix_micros(micros), common::from_unix_micros(micros)});
+  }
+  return out;
+}
+
+TEST(Heads, WhatIsTheSameIsOursWhoeverSentIt) {
+  const storage::Identity local{"id", {1, 1, 1}, {30, 0, 0}, {10, 0, 0}, {10, 0, 0}};
+  const auto found = [&](const std::vector<storage::Mark>& here, const std::vector<storage::Mark>& there) {
+    Agreement results(10);
+    results.take(here, there, 30);
+    return compare(local, {13, 0, 0}, {results, Agreement(0), Agreement(0)}, true);
+  };
+  const auto here = marks({{11, 1}, {12, 2}, {13, 3}, {14, 4}});
+  EXPECT_EQ(found(here, marks({{11, 1}, {12, 2}, {13, 3}})).standing, Standing::kAsExpected);
+  EXPECT_EQ(found(here, marks({{13, 3}})).standing, Standing::kAsExpected) << "the others are gone there";
+  EXPECT_EQ(found(here, marks({{11, 1}, {12, 7}, {13, 3}})).standing, Standing::kAhead);
+  EXPECT_EQ(found(here, marks({{11, 1}, {12, 7}, {13, 3}})).through.results, 11) << "they parted there";
+  EXPECT_EQ(found(marks({{13, 3}}), marks({{11, 1}, {12, 2}, {13, 3}})).standing, Standing::kAsExpected)
+      << "the others are gone here";
+  EXPECT_EQ(found(here, {}).standing, Standing::kAhead);
+  EXPECT_EQ(found(here, {}).through.results, 10);
+}
+
+TEST(Heads, AnEarlierEpochMovesTheCursorOnlyForRowsThatAreHere) {
+  const storage::EpochStand epoch{"id", {1, 1, 1}, {150, 0, 4}};
+  EXPECT_EQ(back_to({161, 9, 4}, epoch, {150, 0, 4}), (storage::Cursor{161, 9, 4}));
+  EXPECT_EQ(back_to({161, 9, 4}, epoch, {100, 0, 4}), (storage::Cursor{100, 9, 4}));
+  EXPECT_EQ(back_to({161, 9, 4}, epoch, {}), (storage::Cursor{0, 9, 0}));
 }
 
 TEST(ArrayLiteral, EscapesWhatTheServerWouldRead) {

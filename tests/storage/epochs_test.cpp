@@ -35,6 +35,7 @@ TEST(Epochs, ACopiedFileGoesOnAsAnotherAgent) {
   Stored original;
   const auto agent = agent_of(original);
   original.add(3);
+  original.wait(original.store().agree());
   original.store().mark_exported({.results = 2});
   original.wait(original.store().commit());
   original.close();
@@ -61,6 +62,23 @@ TEST(Epochs, ACopiedFileGoesOnAsAnotherAgent) {
 
   original.open();
   EXPECT_EQ(agent_of(original), agent);
+}
+
+// What it took while PostgreSQL was away may have the numbers of rows that another copy has sent.
+TEST(Epochs, ACopyTakesWhatPostgresNeverAgreedToAlong) {
+  Stored stored;
+  stored.add(3);
+  stored.wait(stored.store().agree());
+  stored.export_all();
+  stored.close();
+  stored.open();
+  stored.add(2);
+  stored.close();
+  const auto moved = stored.folder() / "moved";
+  fs::copy(stored.file(), moved);
+  fs::rename(moved, stored.file());
+  stored.open();
+  EXPECT_EQ(stored.wait(stored.store().identity()).first.results, 4);
 }
 
 TEST(Epochs, ARestoredFileGoesOnAsAnotherAgent) {
@@ -240,7 +258,7 @@ TEST(Rewind, IsNotUndoneByACursorThatStillWaits) {
   EXPECT_THAT(stored.next_seqs(), ElementsAre(3, 4, 5));
 }
 
-TEST(Rewind, NeverGoesForwardNorBeforeTheEpoch) {
+TEST(Rewind, NeverGoesForwardAndIntoAnEarlierEpoch) {
   Stored stored;
   stored.add(5);
   stored.store().mark_exported({.results = 2});
@@ -249,8 +267,37 @@ TEST(Rewind, NeverGoesForwardNorBeforeTheEpoch) {
   stored.new_epoch();
   stored.add(2);
   stored.export_all();
-  stored.wait(stored.store().rewind({}));
+  stored.wait(stored.store().rewind({.results = 3}));
+  EXPECT_THAT(stored.next_seqs(), ElementsAre(4, 5));
+  stored.store().mark_exported({.results = 5});
   EXPECT_THAT(stored.next_seqs(), ElementsAre(6, 7));
+}
+
+TEST(Rewind, RecordsPurgedRangesOfSkippedSlotsOnce) {
+  Stored stored;
+  const auto add_ranges = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      const auto now = stored.clock().wall();
+      stored.store().append(Skipped{.definition = stored.service(), .from = now, .to = now, .count = 7});
+    }
+    stored.add(1);
+  };
+  add_ranges(5);
+  stored.store().mark_exported({.results = 1, .skipped = 5});
+  stored.wait(stored.store().commit());
+  stored.clock().advance(std::chrono::hours{2});
+  add_ranges(1);
+  stored.wait(stored.store().purge(stored.clock().wall() - std::chrono::hours{1}, true, 100));
+  stored.store().mark_exported({.results = 2, .skipped = 6});
+  for (int i = 0; i < 2; ++i) {
+    stored.wait(stored.store().rewind({.results = 2, .skipped = 2}));
+    const auto batch = stored.wait(stored.store().next_batch(10));
+    EXPECT_EQ(batch.skipped.size(), 1U);
+    ASSERT_EQ(batch.gaps.size(), 1U);
+    EXPECT_EQ(batch.gaps[0].reason, GapReason::kRemoteLost);
+    EXPECT_EQ(batch.gaps[0].count, 3);
+    stored.store().mark_exported({.results = 2, .skipped = 6});
+  }
 }
 
 TEST(Rewind, RecordsWhatWasPurgedOnceAndLessWhatIsAccountedFor) {
