@@ -65,14 +65,18 @@ class Daemon {
   async::TaskGroup::OnFailure on_failure();
   void build();
   agent::Files share_files(const config::Settings& settings) const;
-  void build_exporter();
-  void build_collector();
+  std::unique_ptr<exporter::Exporter> make_exporter(const config::Settings& settings);
+  std::unique_ptr<collector::Collector> make_collector(const config::Settings& settings);
   void open_control();
   void start();
   void start_exporter();
   void start_collector();
   asio::awaitable<void> apply(Takeover& next);
-  asio::awaitable<void> apply_to_workers(const Difference& difference, bool elsewhere);
+  struct Workers {
+    std::unique_ptr<exporter::Exporter> exporter;
+    std::unique_ptr<collector::Collector> collector;
+  };
+  asio::awaitable<void> replace(Workers next, const Difference& difference, bool elsewhere);
   void say_where_results_go() const;
   void stop(const std::string& why, int status);
   asio::awaitable<void> run_agent();
@@ -173,20 +177,19 @@ void Daemon::build() {
     prober_ = probe::Prober::create(io_.get_executor(), clock_, net_options(*settings_, files));
     agent_ = agent::Agent::create(io_.get_executor(), settings_->agent, files.checks, *prober_, *store_, clock_);
   }
-  build_exporter();
-  build_collector();
+  exporter_ = make_exporter(*settings_);
+  collector_ = make_collector(*settings_);
 }
 
-void Daemon::build_exporter() {
-  exporter_.reset();
-  if (!exporting() || !settings_->exporter.enabled) return;
-  exporter_ = exporter::Exporter::create(io_.get_executor(), settings_->exporter, *store_, clock_);
+std::unique_ptr<exporter::Exporter> Daemon::make_exporter(const config::Settings& settings) {
+  if (settings.exporter.uri.empty() || !settings.exporter.enabled) return nullptr;
+  return exporter::Exporter::create(io_.get_executor(), settings.exporter, *store_, clock_);
 }
 
-void Daemon::build_collector() {
-  collector_.reset();
-  if (!settings_->collector.enabled) return;
-  collector_ = collector::Collector::create(io_.get_executor(), settings_->collector, exporting(), *store_, clock_);
+std::unique_ptr<collector::Collector> Daemon::make_collector(const config::Settings& settings) {
+  if (!settings.collector.enabled) return nullptr;
+  const bool exports = !settings.exporter.uri.empty();
+  return collector::Collector::create(io_.get_executor(), settings.collector, exports, *store_, clock_);
 }
 
 /// The daemon is asked over it, and works without it.
@@ -238,9 +241,12 @@ void Daemon::start_exporter() {
   exporter_tasks_.spawn("exporter", run_exporter());
 }
 
-/// The agent first: it alone may refuse.
+/// What may be refused comes first: a thread for a worker, a service that cannot be made ready.
 asio::awaitable<void> Daemon::apply(Takeover& next) {
   const auto files = share_files(*next.settings);
+  Workers workers;
+  if (next.difference.exporter) workers.exporter = make_exporter(*next.settings);
+  if (next.difference.collector) workers.collector = make_collector(*next.settings);
   if (agent_) co_await agent_->apply(next.change, files.checks);
   if (stopping_) co_return;
   const auto before = std::exchange(settings_, next.settings);
@@ -249,7 +255,7 @@ asio::awaitable<void> Daemon::apply(Takeover& next) {
   applying_ = true;
   std::exception_ptr failure;
   try {
-    co_await apply_to_workers(next.difference, before->exporter.uri != settings_->exporter.uri);
+    co_await replace(std::move(workers), next.difference, before->exporter.uri != settings_->exporter.uri);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -259,19 +265,19 @@ asio::awaitable<void> Daemon::apply(Takeover& next) {
 }
 
 /// `elsewhere`: results go to another PostgreSQL, or to none, or to one where there was none.
-asio::awaitable<void> Daemon::apply_to_workers(const Difference& difference, bool elsewhere) {
+asio::awaitable<void> Daemon::replace(Workers next, const Difference& difference, bool elsewhere) {
   if (difference.exporter) {
     if (exporter_) co_await stop_exporting();
     co_await exporter_tasks_.join();
     if (stopping_) co_return;
-    build_exporter();
+    exporter_ = std::move(next.exporter);
     start_exporter();
   }
   if (difference.collector) {
     collector_tasks_.cancel();
     co_await collector_tasks_.join();
     if (stopping_) co_return;
-    build_collector();
+    collector_ = std::move(next.collector);
     start_collector();
   }
   if (elsewhere) say_where_results_go();
