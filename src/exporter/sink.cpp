@@ -75,8 +75,8 @@ Opened Sink::open(Session& session, const std::string& agent_id) {
 storage::Marks Sink::marks(Session& session, const std::string& agent_id, const storage::Cursor& behind,
                            const storage::Cursor& through) {
   const auto transaction = session.begin();
-  const auto read = [&](std::string_view table, std::string_view number_of, std::string_view from,
-                        std::string_view to, std::int64_t storage::Cursor::* kind) {
+  const auto read = [&](std::string_view table, std::string_view number_of, std::string_view from, std::string_view to,
+                        std::int64_t storage::Cursor::* kind) {
     const auto rows = transaction->run(
         fmt::format("SELECT {1}, (extract(epoch FROM {2}) * 1000000)::bigint, "
                     "(extract(epoch FROM {3}) * 1000000)::bigint FROM {0} WHERE agent = (SELECT id FROM "
@@ -92,9 +92,10 @@ storage::Marks Sink::marks(Session& session, const std::string& agent_id, const 
     }
     return marks;
   };
-  return {.results = read("monitoring_results", "seq", "request_timestamp", "request_timestamp", &storage::Cursor::results),
-          .skipped = read("monitoring_skipped", "id", "from_timestamp", "to_timestamp", &storage::Cursor::skipped),
-          .gaps = read("monitoring_gaps", "id", "from_timestamp", "to_timestamp", &storage::Cursor::gaps)};
+  return {
+      .results = read("monitoring_results", "seq", "request_timestamp", "request_timestamp", &storage::Cursor::results),
+      .skipped = read("monitoring_skipped", "id", "from_timestamp", "to_timestamp", &storage::Cursor::skipped),
+      .gaps = read("monitoring_gaps", "id", "from_timestamp", "to_timestamp", &storage::Cursor::gaps)};
 }
 
 std::unordered_map<std::string, storage::Cursor> Sink::heads(Session& session,

@@ -100,8 +100,8 @@ class Store {
   virtual boost::asio::awaitable<Marks> marks(Cursor behind, Cursor through) = 0;
   /// Every epoch but the current one, the oldest first.
   virtual boost::asio::awaitable<std::vector<EpochStand>> earlier_epochs() = 0;
-  /// PostgreSQL was found to have nothing under our id that is not from here. To be called before anything is sent: it is durable
-  /// then, and what is sent is ours in the next run, too, however this one ends.
+  /// PostgreSQL was found to have nothing under our id that is not from here. To be called before anything is sent: it
+  /// is durable then, and what is sent is ours in the next run, too, however this one ends.
   virtual boost::asio::awaitable<void> agree() = 0;
   /// Moves the cursor back to `arrived`, where PostgreSQL turned out to stand, in whichever epoch that is; never
   /// forward. Results that were purged here meanwhile are recorded as a gap, unless they are quarantined or in a gap
