@@ -20,6 +20,16 @@ void Epochs::open(const Cursor& through) {
   reload();
 }
 
+void Epochs::restore(const std::vector<Epoch>& all) {
+  auto insert =
+      database_.prepare("INSERT INTO epochs (agent_id, first_seq, first_skipped, first_gap) VALUES (?1, ?2, ?3, ?4)");
+  for (std::size_t i = all_.size(); i < all.size(); ++i) {
+    const auto& [agent_id, first, end] = all[i];
+    insert.run(std::string_view(agent_id), first.results, first.skipped, first.gaps);
+  }
+  reload();
+}
+
 void Epochs::reload() {
   constexpr auto kUnbounded = std::numeric_limits<std::int64_t>::max();
   all_.clear();

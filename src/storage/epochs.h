@@ -26,6 +26,8 @@ class Epochs {
   /// Opens an epoch with a new agent id: it begins behind `through`, and not before the current one. Inside the
   /// caller's transaction; reload() if that fails.
   void open(const Cursor& through);
+  /// Stores again those of `all` that are not here: all that come after ours. As open().
+  void restore(const std::vector<Epoch>& all);
   void reload();
 
  private:

@@ -127,6 +127,7 @@ PurgeStep Worker::remove_oldest(std::uint64_t used, std::uint64_t cap, const Cur
 
 void Worker::tidy() {
   guarded([this] {
+    lock_.keep();
     const std::uint64_t wal = size_of(wal_);
     if (wal > kWalTruncateBytes) {
       checkpoint_all();
@@ -161,23 +162,23 @@ void Worker::tell_large_log() {
   if (bytes > kLargeWalBytes && !std::exchange(large_log_told_, true)) {
     common::log::warning(
         "The log of the local database {} has grown to {} MiB because another process reads it without an end: end "
-        "that "
-        "process (fuser {})",
+        "that process (fuser {})",
         file_.string(), bytes >> 20, wal_.string());
   } else if (bytes <= kWalTruncateBytes && std::exchange(large_log_told_, false)) {
     common::log::warning("The log of the local database {} is small again", file_.string());
   }
 }
 
-void Worker::checkpoint_all() {
+bool Worker::checkpoint_all() {
   struct ShortWait {
     explicit ShortWait(const Database& of) : database(of) { database.wait_for_locks(kTruncateWait); }
     ~ShortWait() { database.wait_for_locks(kLockWait); }
     const Database& database;
   };
+  lock_.keep();
   const Database& database = session().database;
   const ShortWait wait(database);
-  database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  return database.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0;  // the row's first column: busy
 }
 
 /// What was done before stands, whether its size can be read or not: the next call tries again.

@@ -1,5 +1,6 @@
 #include "storage/opening.h"
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <fstream>
@@ -16,6 +17,7 @@
 #include "storage/files.h"
 #include "storage/meta.h"
 #include "storage/predecessor.h"
+#include "storage/quarantine.h"
 #include "storage/schema.h"
 #include "storage/session.h"
 
@@ -23,6 +25,8 @@ namespace monitor::storage {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kKeptAside = 3;  // each may be as large as the database
 
 enum class Kind { kMissing, kOurs, kNewer, kPredecessor, kForeign };
 
@@ -113,6 +117,22 @@ fs::path free_name(const fs::path& stem) {
   return name;
 }
 
+/// Of the files whose names begin with `stem`, to which a time is added, only the newest stay.
+void remove_oldest(const fs::path& stem) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(stem.parent_path(), error)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with(stem.filename().string()) && !name.ends_with("-wal")) found.push_back(entry.path());
+  }
+  std::ranges::sort(found);
+  for (std::size_t i = 0; i + kKeptAside < found.size(); ++i) {
+    if (!fs::remove(found[i], error)) continue;
+    remove_side_files(found[i]);
+    common::log::warning("{} is removed: of such files the newest {} are kept", found[i].string(), kKeptAside);
+  }
+}
+
 fs::path original_of(const fs::path& file) {
   return free_name(beside(file, ".original"));
 }
@@ -143,11 +163,9 @@ void replace_predecessor(const fs::path& file, const fs::path& fresh) {
 }
 
 void inherit(Database& database, const Heritage& heritage) {
-  auto epoch =
-      database.prepare("INSERT INTO epochs (agent_id, first_seq, first_skipped, first_gap) VALUES (?1,?2,?3,?4)");
-  for (const auto& [agent_id, first, end] : heritage.epochs) {
-    epoch.run(std::string_view(agent_id), first.results, first.skipped, first.gaps);
-  }
+  Epochs epochs(database);
+  epochs.restore(heritage.epochs);
+  if (epochs.empty()) epochs.open(heritage.head);
   auto numbers = database.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)");
   numbers.run(std::string_view("results"), heritage.head.results);
   numbers.run(std::string_view("skipped"), heritage.head.skipped);
@@ -156,12 +174,19 @@ void inherit(Database& database, const Heritage& heritage) {
   Definitions definitions(database);
   for (const auto& [id, definition] : heritage.definitions) definitions.restore(id, definition);
   TlsTable tls(database);
+  Writer writer(database, definitions, tls);
+  for (const auto& gap : heritage.lost) writer.write(gap);
   Cursor head = heritage.head;
-  if (heritage.lost) {
-    Writer(database, definitions, tls).write(*heritage.lost);
-    ++head.gaps;
+  head.gaps += std::ssize(heritage.lost);
+  if (!heritage.epochs.empty()) epochs.open(head);
+}
+
+std::set<Seq> read_quarantine(Database& database) {
+  try {
+    return Quarantine(database).seqs();
+  } catch (const SqliteError&) {
+    return {};
   }
-  Epochs(database).open(head);
 }
 
 /// What a damaged file still says of its numbers; nothing, if that cannot be read.
@@ -174,14 +199,16 @@ std::optional<Heritage> read_heritage(const fs::path& file, common::WallTime now
                       .definitions = {},
                       .lost = {}};
     if (heritage.epochs.empty()) return std::nullopt;
-    const Seq behind = heritage.head.results - heritage.exported.results;
-    if (behind > 0) {
-      heritage.lost = Gap{.reason = GapReason::kFileLost,
-                          .from = Meta(database).alive_at().value_or(now),
-                          .to = now,
-                          .first_seq = heritage.exported.results + 1,
-                          .last_seq = heritage.head.results,
-                          .count = behind};
+    heritage.lost = refused_gaps(read_quarantine(database), heritage.exported.results, now);
+    const Seq results = std::max<Seq>(0, heritage.head.results - heritage.exported.results);
+    const auto skipped = std::max<std::int64_t>(0, heritage.head.skipped - heritage.exported.skipped);
+    if (results + skipped > 0) {
+      heritage.lost.push_back({.reason = GapReason::kFileLost,
+                               .from = Meta(database).alive_at().value_or(now),
+                               .to = now,
+                               .first_seq = results > 0 ? heritage.exported.results + 1 : 0,
+                               .last_seq = results > 0 ? heritage.head.results : 0,
+                               .count = results + skipped});
     }
     return heritage;
   } catch (const SqliteError&) {
@@ -189,7 +216,21 @@ std::optional<Heritage> read_heritage(const fs::path& file, common::WallTime now
   }
 }
 
-void prepare_once(const fs::path& file) {
+std::int64_t lost_of(const Heritage& heritage) {
+  std::int64_t count = 0;
+  for (const auto& gap : heritage.lost) count += gap.count;
+  return count;
+}
+
+/// A power cut can leave a file of no bytes. What its log holds is kept for recovery.
+void keep_log_of_empty(const fs::path& file, common::WallTime now) {
+  if (!place_of(file) || size_of(beside(file, "-wal")) == 0) return;
+  const auto name = set_aside(file, "corrupt", true, now);
+  common::log::error("The local database {} is empty, but its log is not: they are kept as {}", file.string(),
+                     name.string());
+}
+
+void prepare_once(const fs::path& file, common::WallTime now) {
   const fs::path fresh = beside(file, ".new");
   // Cut short between the two renames: the new one is whole, and only its name was missing.
   if (kind_of(file) == Kind::kMissing && kind_of(fresh) == Kind::kOurs) rename_durably(fresh, file);
@@ -201,6 +242,7 @@ void prepare_once(const fs::path& file) {
   refuse(kind, file);
   if (kind == Kind::kMissing) {
     build(fresh, begin);
+    keep_log_of_empty(file, now);
     remove_side_files(file);
     rename_durably(fresh, file);
   } else if (kind == Kind::kPredecessor) {
@@ -223,10 +265,12 @@ void build_successor(const fs::path& file, const Heritage& heritage) {
 
 fs::path set_aside(const fs::path& file, std::string_view why, bool log, common::WallTime now) {
   const std::time_t seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-  const auto name = free_name(beside(file, fmt::format(".{}-{:%Y%m%dT%H%M%SZ}", why, fmt::gmtime(seconds)).c_str()));
+  const auto stem = beside(file, fmt::format(".{}-", why).c_str());
+  const auto name = free_name(beside(stem, fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(seconds)).c_str()));
   std::error_code ignored;
   if (log) fs::rename(beside(file, "-wal"), beside(name, "-wal"), ignored);
   rename_durably(file, name);
+  remove_oldest(stem);
   return name;
 }
 
@@ -241,7 +285,7 @@ void replace_damaged(const fs::path& file, const std::string& damage, common::Wa
   remove_side_files(fresh);
   const auto known = read_heritage(file, now);
   Heritage heritage;
-  heritage.lost = Gap{.reason = GapReason::kFileLost, .from = now, .to = now};
+  heritage.lost = {Gap{.reason = GapReason::kFileLost, .from = now, .to = now}};
   if (known) heritage = *known;
   build_successor(fresh, heritage);
   const auto name = set_aside(file, "corrupt", true, now);
@@ -250,14 +294,14 @@ void replace_damaged(const fs::path& file, const std::string& damage, common::Wa
   common::log::error(
       "The local database {} is damaged ({}): {}; a new one goes on under a new agent id, and {} are lost",
       file.string(), damage, hint_for(name),
-      known ? fmt::format("{} results that were not exported", heritage.lost ? heritage.lost->count : 0)
+      known ? fmt::format("{} results and skipped ranges that were not exported", lost_of(heritage))
             : "an unknown number of results that were not exported");
 }
 
 void prepare_database(const fs::path& file, common::WallTime now) {
   for (bool replaced = false;;) {
     try {
-      prepare_once(file);
+      prepare_once(file, now);
       return;
     } catch (const SqliteError& error) {
       if (error.corrupt() && !std::exchange(replaced, true) && has_our_mark(file)) {

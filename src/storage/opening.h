@@ -18,14 +18,14 @@ struct Heritage {
   Cursor head;
   Cursor exported;
   std::map<DefinitionId, Definition> definitions;
-  std::optional<Gap> lost;  ///< told of under the agent id of the lost one
+  std::vector<Gap> lost;  ///< told of under the agent id of the lost one, if that is known
 };
 
 /// A whole database of that heritage at `file`, which is not there yet. Throws common::Error.
 void build_successor(const std::filesystem::path& file, const Heritage& heritage);
 
-/// Renames `file`, and with `log` its log, to `<file>.<why>-<UTC time>`, durably. Gives the new name. Throws
-/// common::Error.
+/// Renames `file`, and with `log` its log, to `<file>.<why>-<UTC time>`, durably. Of each `why` the newest three are
+/// kept. Gives the new name. Throws common::Error.
 std::filesystem::path set_aside(const std::filesystem::path& file, std::string_view why, bool log,
                                 common::WallTime now);
 

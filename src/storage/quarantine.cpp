@@ -32,6 +32,19 @@ std::vector<QuarantinedRow> quarantined_rows(Database& database, Seq after, std:
   return found;
 }
 
+std::vector<Gap> refused_gaps(const std::set<Seq>& seqs, Seq through, common::WallTime at) {
+  std::vector<Gap> gaps;
+  for (const Seq seq : seqs) {
+    if (seq > through) break;
+    if (gaps.empty() || gaps.back().last_seq + 1 != seq) {
+      gaps.push_back({.reason = GapReason::kRefused, .from = at, .to = at, .first_seq = seq});
+    }
+    gaps.back().last_seq = seq;
+    ++gaps.back().count;
+  }
+  return gaps;
+}
+
 Quarantine::Quarantine(Database& database)
     : database_(database),
       insert_(database.prepare("INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4)")),

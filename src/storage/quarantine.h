@@ -24,6 +24,10 @@ struct QuarantinedRow : Quarantined {
 /// At most `max_rows` with numbers above `after`, in order.
 std::vector<QuarantinedRow> quarantined_rows(Database& database, Seq after, std::size_t max_rows);
 
+/// What tells of those up to `through` where the quarantine itself is lost: one for numbers in a row. Their times are
+/// not known any more: `at` stands for them. Pure.
+std::vector<Gap> refused_gaps(const std::set<Seq>& seqs, Seq through, common::WallTime at);
+
 class Quarantine {
  public:
   /// So many are remembered, the newest. What goes for it becomes a gap of GapReason::kRefused.

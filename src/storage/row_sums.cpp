@@ -14,8 +14,7 @@ std::string rows_sql() {
   };
   return fmt::format(
       "(SELECT seq, requested_at, outcome, min(status, 32767) AS status, flags, min(attempt, 32767) AS attempt, {}, "
-      "{}, "
-      "{}, {}, {}, {}, {}, {} FROM results WHERE seq BETWEEN ?1 AND ?2)",
+      "{}, {}, {}, {}, {}, {}, {} FROM results WHERE seq BETWEEN ?1 AND ?2)",
       integer("total_us"), integer("lateness_us"), integer("body_bytes"), integer("dns_us"), integer("connect_us"),
       integer("tls_us"), integer("first_byte_us"), integer("transfer_us"));
 }

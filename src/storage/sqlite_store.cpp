@@ -177,10 +177,7 @@ asio::awaitable<void> SqliteStore::commit_front() {
   std::string problem;
   const async::Doing::Mark mark(doing_, "commit", pending_.front().results.size());
   try {
-    co_await work([this, marked = marked_](Worker& worker) {
-      lock_->keep();
-      worker.commit(pending_.front(), marked);
-    });
+    co_await work([this, marked = marked_](Worker& worker) { worker.commit(pending_.front(), marked); });
   } catch (const boost::system::system_error&) {
     throw;  // cancelled before it began
   } catch (const std::exception& error) {

@@ -43,7 +43,8 @@ std::unique_ptr<Session> Worker::open_session() {
 void Worker::load(Session& fresh) {
   const Cursor told = state_.head;
   state_.head = head_of(fresh.database);
-  if (state_.head.results < told.results || state_.head.skipped < told.skipped || state_.head.gaps < told.gaps) {
+  if (state_.head.results < told.results || state_.head.skipped < told.skipped || state_.head.gaps < told.gaps ||
+      fresh.epochs.all().size() < epochs_.size()) {
     skip_numbers(fresh, told);
   }
   state_.exported = fresh.meta.exported();
@@ -51,6 +52,7 @@ void Worker::load(Session& fresh) {
   const auto newest = fresh.database.prepare("SELECT requested_at FROM results ORDER BY seq DESC LIMIT 1").integer();
   if (newest) state_.newest = common::from_unix_micros(*newest);
   const std::int64_t number = fresh.meta.commit_number();
+  refused_ = fresh.quarantine.seqs();
   commit_number_ = std::max(commit_number_, number);
   landed_ = landed_ || doubt_ == number;
   epochs_ = fresh.epochs.all();
@@ -77,7 +79,7 @@ Worker::Worker(std::filesystem::path file, LockFile& lock, const async::Clock& c
   // Nothing is appended yet, and what is appended from here on is ours only if PostgreSQL agrees.
   ours_ = session().meta.ours().value_or(state_.head);
   sealed_gaps_ = state_.head.gaps;
-  if (!take_identity()) notice_older_copy();
+  if (!notice_lost_file() && !take_identity()) notice_older_copy();
   restore_ballast();
 }
 
@@ -169,6 +171,7 @@ bool Worker::has_room_for(const Work& work) {
 }
 
 void Worker::commit(const Work& work, const Cursor& marked) {
+  lock_.keep();
   keep_file(marked);
   try {
     store(work);
@@ -260,6 +263,7 @@ Batch Worker::next_batch(Cursor& marked, std::size_t max_rows) {
 void Worker::quarantine(const std::vector<Quarantined>& rows) {
   state_.head.gaps +=
       transact([&](Session& current) { return current.quarantine.add(rows, clock_.wall(), current.writer); });
+  refused_ = session().quarantine.seqs();
 }
 
 std::vector<QuarantinedRow> Worker::quarantined(Seq after, std::size_t max_rows) {
@@ -277,6 +281,7 @@ Quarantine::Released Worker::release(Cursor& marked, const std::vector<Seq>& seq
     return done;
   });
   if (released.count == 0) return released;
+  refused_ = session().quarantine.seqs();
   state_.exported = cursor;
   marked = cursor;
   return released;
@@ -285,6 +290,7 @@ Quarantine::Released Worker::release(Cursor& marked, const std::vector<Seq>& seq
 std::int64_t Worker::drop(const Cursor& marked, const std::vector<Seq>& seqs) {
   const auto dropped = transact(
       [&](Session& current) { return current.quarantine.drop(seqs, marked.results, clock_.wall(), current.writer); });
+  refused_ = session().quarantine.seqs();
   state_.head.gaps += dropped.gaps;
   return dropped.count;
 }
@@ -347,6 +353,7 @@ Cursor Worker::rewind(const Cursor& marked, const Cursor& arrived) {
 void Worker::close(bool alive) {
   if (!session_) return;
   try {
+    lock_.keep();
     if (alive && polls_) {
       in_transaction([this](Session& current) {
         current.meta.set_alive_at(clock_.wall());
@@ -355,6 +362,10 @@ void Worker::close(bool alive) {
     }
     checkpoint_all();
   } catch (const SqliteError&) {
+    session_.reset();
+    throw;
+  } catch (const common::Error&) {
+    session_->database.leave_log();  // it is the other process's now
     session_.reset();
     throw;
   }

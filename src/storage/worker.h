@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
+#include <string_view>
 #include <vector>
 
 #include "async/clock.h"
@@ -57,7 +59,8 @@ class Worker {
   /// The number of the commit whose rows may be in the file though it failed; 0: there is none.
   std::int64_t doubtful() const { return doubt_.value_or(0); }
 
-  // Each throws SqliteError, and leaves the database as it was.
+  // Each throws SqliteError, or common::Error where another process has taken our lock, and leaves the database as it
+  // was.
   /// `work` that failed before may come again, with another cursor: its rows are stored once.
   /// On a full disk new rows have to wait: the ballast is for the cursor, the purge and the checkpoint, which make room
   /// inside the file. If new rows took it, nothing could move any more.
@@ -111,7 +114,9 @@ class Worker {
   void notice_older_copy();
   void keep_file(const Cursor& marked);
   void keep_log();
-  bool put_back(bool replaced);
+  bool put_back(std::string_view what);
+  bool settle_log();
+  bool notice_lost_file();
   void succeed(const Cursor& marked, const std::string& why);
   void own_file();
   void skip_numbers(Session& fresh, const Cursor& told);
@@ -122,7 +127,8 @@ class Worker {
   PurgeStep remove_oldest(std::uint64_t used, std::uint64_t cap, const Cursor& marked, std::size_t max_rows);
   Bounds bounds(std::size_t max_rows) const;
   void save_cursor(const Cursor& cursor);
-  void checkpoint_all();
+  /// False: another process holds it up, and not all that the log holds is in the file.
+  bool checkpoint_all();
   void tell_large_log();
   void refresh_size();
   void restore_ballast();
@@ -148,6 +154,7 @@ class Worker {
   // What a new file goes on with.
   std::vector<Epoch> epochs_;
   std::map<DefinitionId, Definition> defined_;  // in this run
+  std::set<Seq> refused_;                       // the quarantine
   bool full_ = false;                           // the disk was full, and has not been seen to have room since
   std::size_t full_disk_rows_ = 0;              // of a purge step then
   bool stale_ = false;  // a transaction did not end: what the session keeps in memory may be ahead of it
@@ -184,6 +191,7 @@ auto Worker::guarded(Call call) {
 
 template <typename Step>
 auto Worker::in_transaction(Step step) {
+  lock_.keep();
   Session& current = session();
   Transaction transaction(current.database);
   stale_ = true;

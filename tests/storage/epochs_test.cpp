@@ -102,6 +102,7 @@ struct CopiedInPlace : testing::Test {
   CopiedInPlace() {
     stored.add(3);
     agent = agent_of(stored);
+    stored.wait(stored.store().agree());
     stored.close();
     fs::copy(stored.file(), backup);
     lock += ".lock";

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fstream>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -53,6 +54,7 @@ class TakenAway : public testing::Test {
     stored_.add(15);
     stored_.export_all();
     stored_.add(5);
+    stored_.wait(stored_.store().agree());  // what was taken until now is nobody else's
     first_agent_ = agent();
     stored_.append(5);
     const auto now = stored_.clock().wall();
@@ -151,6 +153,19 @@ TEST_F(TakenAway, ReplacedByAnotherDatabaseItIsWrittenAnewAndTheOtherIsKept) {
   expect_to_start_again();
 }
 
+TEST_F(TakenAway, OfWhatWasInItsPlaceTheNewestThreeAreKept) {
+  for (int i = 1; i <= 5; ++i) {
+    std::ofstream(stored_.folder() / "notes") << std::string(static_cast<std::size_t>(i), 'x');
+    fs::rename(stored_.folder() / "notes", stored_.file());
+    stored_.clock().advance(std::chrono::seconds{1});
+    stored_.add(1);
+    commit();
+  }
+  const auto kept = beside(stored_, ".replaced-");
+  ASSERT_EQ(kept.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(fs::file_size(kept[i]), i + 3);
+}
+
 TEST_F(TakenAway, ReplacedBySomethingElseItIsWrittenAnewAndThatIsKept) {
   std::ofstream(stored_.folder() / "notes") << "mine";
   fs::rename(stored_.folder() / "notes", stored_.file());
@@ -168,6 +183,26 @@ TEST_F(TakenAway, ItsLogAloneIsMadeAnew) {
   EXPECT_EQ(Sql(stored_.folder() / "copy.sqlite3")("SELECT count(*), max(seq) FROM results"), "25|25");
 }
 
+TEST_F(TakenAway, ItsLogThatAnotherReadsIsNotClosedBeforeAllOfItIsElsewhere) {
+  Sql reader(stored_.file());
+  reader("BEGIN; SELECT count(*) FROM results");
+  stored_.add(3);
+  fs::remove(side(stored_, "-wal"));
+  stored_.append(2);
+  commit();
+  stored_.close();
+  EXPECT_EQ(Sql(stored_.file())("SELECT count(*), max(seq) FROM results"), "30|30");
+}
+
+TEST_F(TakenAway, WhatCannotBePutBackYetIsPutBackLater) {
+  fs::remove(stored_.file());
+  ASSERT_EQ(::mknod(stored_.file().c_str(), S_IFSOCK | 0600, 0), 0);  // it can be neither opened nor synced
+  for (int i = 0; i < 2; ++i) stored_.wait(stored_.store().commit());
+  EXPECT_TRUE(stored_.store().health().degraded);
+  fs::remove(stored_.file());
+  expect_all_here();
+}
+
 TEST_F(TakenAway, TruncatedItGoesOnInANewFileAndWhatIsGoneIsAGap) {
   fs::resize_file(stored_.file(), 0);
   expect_gap();
@@ -175,6 +210,16 @@ TEST_F(TakenAway, TruncatedItGoesOnInANewFileAndWhatIsGoneIsAGap) {
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_GT(fs::file_size(kept[0].string() + "-wal"), 0U) << "what the log held is kept for recovery";
   expect_to_start_again();
+}
+
+TEST_F(TakenAway, WhatWasRefusedIsAGapOfTheNewFile) {
+  stored_.wait(stored_.store().quarantine({{.seq = 4, .sqlstate = "22021", .reason = "bad"},
+                                           {.seq = 5, .sqlstate = "22021", .reason = "bad"},
+                                           {.seq = 9, .sqlstate = "22021", .reason = "bad"}}));
+  fs::resize_file(stored_.file(), 0);
+  commit();
+  EXPECT_EQ(Sql(stored_.file())("SELECT reason, first_seq, last_seq, count FROM gaps ORDER BY id"),
+            "6|4|5|2\n6|9|9|1\n7|16|20|5");
 }
 
 TEST_F(TakenAway, DamagedItGoesOnInANewFileAndWhatIsGoneIsAGap) {
@@ -208,6 +253,63 @@ TEST_F(TakenAway, ItIsNotWrittenWhileAnotherProcessHasItsLock) {
   EXPECT_TRUE(stored_.store().health().degraded);
   EXPECT_THAT(stored_.store().health().problem, HasSubstr("in use by process"));
   EXPECT_EQ(stored_.store().health().waiting, 5U);
+}
+
+TEST_F(TakenAway, NothingOfItIsTouchedWhileAnotherProcessHasItsLock) {
+  fs::remove(side(stored_, ".lock"));
+  const auto numbers = [this] { return Sql(stored_.file())("SELECT value FROM meta WHERE key = 'commit_number'"); };
+  const auto before = numbers();
+  const LockFile theirs(stored_.file());
+  const auto now = stored_.clock().wall();
+  EXPECT_THROW(stored_.wait(stored_.store().purge(now + std::chrono::minutes{1}, false, 100)), common::Error);
+  EXPECT_THROW(stored_.wait(stored_.store().tidy()), common::Error);
+  EXPECT_THROW(stored_.wait(stored_.store().compact()), common::Error);
+  EXPECT_THROW(stored_.wait(stored_.store().quarantine({{.seq = 16, .sqlstate = "22021", .reason = "x"}})),
+               common::Error);
+  EXPECT_THROW(stored_.wait(stored_.store().new_epoch({})), common::Error);
+  EXPECT_THROW(stored_.wait(stored_.store().rewind({})), common::Error);
+  const auto log = fs::file_size(side(stored_, "-wal"));
+  EXPECT_GT(log, 0U);
+  EXPECT_EQ(stored_.close(), 5U);
+  EXPECT_EQ(fs::file_size(side(stored_, "-wal")), log) << "the stop leaves the log to the other";
+  EXPECT_EQ(numbers(), before);
+  EXPECT_EQ(Sql(stored_.file())("SELECT count(*) FROM results"), "20");
+}
+
+TEST(FullDisk, ARenamedFileIsWholeThoughThereIsNoRoomForACopy) {
+  const test::TempDir folder;
+  test::in_child([&] {
+    test::mount_disk(folder.path(), "3m");
+    Stored stored(folder / "local.sqlite3");
+    stored.add(10);
+    fs::rename(stored.file(), side(stored, ".moved"));
+    for (int i = 0; i < 3; ++i) stored.add(1);
+    EXPECT_FALSE(stored.store().health().degraded) << stored.store().health().problem;
+    EXPECT_EQ(Sql(side(stored, ".moved"))("SELECT count(*) FROM results"), "10");
+    EXPECT_EQ(Sql(stored.file())("SELECT min(seq), max(seq) FROM results"), "11|13");
+  });
+}
+
+/// All of its rows are in the log alone.
+TEST(DamagedLog, OfAYoungFileNoNumberIsGivenTwiceEither) {
+  Stored stored;
+  stored.add(10);
+  const auto agent = stored.wait(stored.store().identity()).agent_id;
+  fs::resize_file(side(stored, "-wal"), 0);
+  fs::remove(side(stored, "-shm"));
+  stored.append(3);
+  for (int i = 0; i < 5; ++i) stored.wait(stored.store().commit());
+  EXPECT_FALSE(stored.store().health().degraded) << stored.store().health().problem;
+  const auto batch = stored.wait(stored.store().next_batch(100));
+  EXPECT_EQ(batch.agent_id, agent);
+  ASSERT_EQ(batch.results.size(), 3U);
+  EXPECT_EQ(batch.results.front().seq, 11);
+  ASSERT_EQ(batch.definitions.size(), 1U);
+  EXPECT_EQ(batch.definitions[0]->name, "shop");
+  ASSERT_EQ(batch.gaps.size(), 1U);
+  EXPECT_EQ(batch.gaps[0].first_seq, 1);
+  EXPECT_EQ(batch.gaps[0].last_seq, 10);
+  EXPECT_EQ(batch.gaps[0].count, 10);
 }
 
 TEST(DamagedLog, LosesItsEndAloneAndNoNumberIsGivenTwice) {
@@ -261,6 +363,7 @@ class DamagedAtStart : public testing::Test {
     EXPECT_EQ(batch.gaps[0].reason, GapReason::kFileLost);
     EXPECT_EQ(batch.gaps[0].count, known ? 5 : 0);
     EXPECT_EQ(batch.gaps[0].first_seq, known ? 16 : 0);
+    if (!known) EXPECT_EQ(stored_.wait(stored_.store().identity()).first.gaps, 1) << "the gap is the new agent's";
     EXPECT_EQ(Sql(stored_.file())("PRAGMA integrity_check"), "ok");
     EXPECT_EQ(Sql(stored_.file())("SELECT count(*) FROM results"), "1");
   }
@@ -283,6 +386,42 @@ TEST_F(DamagedAtStart, WithABadPageItIsSetAsideAndItsNumbersGoOn) {
 TEST_F(DamagedAtStart, CutShortItIsSetAside) {
   fs::resize_file(stored_.file(), 4096);
   expect_new(false);
+}
+
+TEST_F(DamagedAtStart, WhatWasRefusedAndSkippedIsInGaps) {
+  stored_.open();
+  const auto now = stored_.clock().wall();
+  stored_.store().append(Skipped{.definition = stored_.service(), .from = now, .to = now, .count = 4});
+  stored_.wait(stored_.store().commit());
+  stored_.wait(stored_.store().quarantine({{.seq = 7, .sqlstate = "22021", .reason = "bad"}}));
+  stored_.close();
+  const auto root = std::stoll(Sql(stored_.file())("SELECT rootpage FROM sqlite_master WHERE name = 'results'"));
+  scribble(stored_.file(), (root - 1) * 4096, 4096);
+  stored_.open();
+  EXPECT_EQ(Sql(stored_.file())("SELECT reason, first_seq, last_seq, count FROM gaps ORDER BY id"),
+            "6|7|7|1\n7|16|20|6");
+}
+
+/// What a power cut or a person leaves while nobody runs.
+TEST_F(DamagedAtStart, GoneOrEmptyItIsAGapOfAnUnknownNumber) {
+  for (const bool empty : {true, false}) {
+    if (empty) {
+      fs::resize_file(stored_.file(), 0);
+      std::ofstream(side(stored_, "-wal")) << "what a log holds";
+    } else {
+      fs::remove(stored_.file());
+    }
+    stored_.open();
+    EXPECT_EQ(Sql(stored_.file())("SELECT reason, first_seq, last_seq, count FROM gaps"), "7|0|0|0");
+    EXPECT_EQ(stored_.wait(stored_.store().identity()).first.gaps, 1);
+    stored_.close();
+    stored_.open();
+    EXPECT_EQ(Sql(stored_.file())("SELECT count(*) FROM gaps"), "1") << "it is told once";
+    stored_.close();
+  }
+  const auto kept = beside(stored_, ".corrupt-");
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(fs::file_size(kept[0].string() + "-wal"), 16U);
 }
 
 TEST_F(DamagedAtStart, ATornLogIsReadAsFarAsItIsWhole) {
