@@ -143,6 +143,9 @@ class Comparison {
     for (const auto& [id, gap] : gaps_) {
       if (gap.numbers.first > 0) ranges[gap.reason].push_back(gap.numbers);
     }
+    if (found_.ledgers.here) {
+      for (const auto& gap : found_.ledgers.here->told_elsewhere) ranges[gap.reason].push_back(gap.numbers);
+    }
     for (auto& [reason, list] : ranges) explain(reason, open_ & SeqSet(std::move(list)));
   }
 

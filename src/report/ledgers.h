@@ -57,6 +57,8 @@ struct LedgerHere {
   SeqSet quarantined;
   std::vector<storage::Quarantined> refused;  ///< the first of them
   std::vector<LedgerGap> gaps;
+  /// Of other epochs of the same file, whose numbers are of this one: what is given up later is told of later.
+  std::vector<LedgerGap> told_elsewhere;
   storage::Seq exported = 0;  ///< results up to here have arrived, it was marked
   std::optional<common::WallTime> newest;
 };

@@ -33,13 +33,17 @@ LedgerHere here_of(const storage::Ledger& ledger, const storage::LedgerEpoch& ep
   }
   here.quarantined = SeqSet(std::move(quarantined));
   for (const auto& gap : ledger.gaps) {
-    if (gap.id < epoch.first.gaps || gap.id > epoch.last.gaps) continue;
-    here.gaps.push_back({.id = gap.id,
-                         .reason = std::string(name_of(gap.reason)),
-                         .from = gap.from,
-                         .to = gap.to,
-                         .numbers = {gap.first_seq, gap.last_seq},
-                         .count = gap.count});
+    const bool own = gap.id >= epoch.first.gaps && gap.id <= epoch.last.gaps;
+    const bool of_ours =
+        gap.first_seq > 0 && gap.first_seq <= epoch.last.results && gap.last_seq >= epoch.first.results;
+    if (!own && !of_ours) continue;
+    (own ? here.gaps : here.told_elsewhere)
+        .push_back({.id = gap.id,
+                    .reason = std::string(name_of(gap.reason)),
+                    .from = gap.from,
+                    .to = gap.to,
+                    .numbers = {gap.first_seq, gap.last_seq},
+                    .count = gap.count});
   }
   for (const auto& row : reader.quarantined(epoch.first.results - 1, kListedQuarantined)) {
     if (row.seq <= epoch.last.results) here.refused.push_back(row);

@@ -155,6 +155,24 @@ TEST_F(VerifyTest, QuarantinedResultsAreExplainedByThemselves) {
   EXPECT_EQ(found.ledgers.here->refused[0].sqlstate, "23514");
 }
 
+TEST_F(VerifyTest, WhatIsGivenUpOfAnEarlierIdIsExplained) {
+  exported(3);
+  server().exec("ALTER TABLE monitoring_results ADD CONSTRAINT no_teapot CHECK (status <> 418)");
+  auto row = result(define(definition()));
+  row.status = 418;
+  append(row);
+  exported(3);
+  new_epoch();
+  exported(2);
+  EXPECT_EQ(test::run(io_, store().drop_quarantined({})), 1);
+  exported(1);
+  const auto found = verified();
+  ASSERT_THAT(found.agents, SizeIs(2));
+  EXPECT_TRUE(found.explained());
+  EXPECT_EQ(reasons_of(found.agents[1]), "refused:1 ");
+  EXPECT_EQ(reasons_of(found.agents[0]), "");
+}
+
 TEST_F(VerifyTest, GapsAreExplainedHereAndThere) {
   exported(5);
   store().append(storage::Gap{.reason = storage::GapReason::kNotRunning,
