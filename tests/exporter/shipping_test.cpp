@@ -118,7 +118,8 @@ TEST_F(Shipping, WhatWasReadAheadIsForgottenWhenTheCursorIsMovedBack) {
   EXPECT_EQ(arrived(), "500 500 500");
 }
 
-TEST_F(Shipping, WhatWasReadAheadOfAnEpochThatEndsKeepsItsId) {
+// It has never arrived, and its numbers may be given to other rows under the old id.
+TEST_F(Shipping, WhatWasReadAheadOfAnEpochThatEndsGoesUnderTheNewId) {
   limits_.batch_rows = 100;
   add_results(500);
   const auto before = test::run(io_, store().identity()).agent_id;
@@ -130,7 +131,7 @@ TEST_F(Shipping, WhatWasReadAheadOfAnEpochThatEndsKeepsItsId) {
   add_results(10);
   EXPECT_EQ(drain(), Progress::kIdle);
   EXPECT_EQ(arrived(), "511 511 511");
-  EXPECT_EQ(server().value("SELECT count(*) >= 500 FROM monitoring WHERE agent_id = '" + before + "'"), "t");
+  EXPECT_EQ(server().value("SELECT count(*) FROM monitoring WHERE agent_id = '" + before + "'"), "100");
   EXPECT_EQ(server().value("SELECT count(DISTINCT agent_id) FROM monitoring"), "2");
 }
 
