@@ -1,4 +1,5 @@
-// The control socket's lines: whatever a client or a daemon sends is a request or an answer, or is refused in a sentence.
+// The control socket's lines: whatever a client or a daemon sends is a request or an answer, or is refused in a
+// sentence.
 //
 // The input is the line.
 #include <cstddef>

@@ -22,7 +22,7 @@ constexpr std::chrono::seconds kLongestGrace = std::chrono::minutes{5};
 constexpr std::chrono::seconds kLongestRetention = std::chrono::days{36500};
 constexpr int kMostAtOnce = static_cast<int>(agent::kMostChecksAtOnce);
 constexpr int kHighestRateTenths = 10 * agent::kHighestHostRate;
-constexpr std::size_t kMostDenied = 1000;  // each is compared at every connection
+constexpr std::size_t kMostDenied = 1000;                 // each is compared at every connection
 constexpr std::uint64_t kSmallestDatabase = 16ULL << 20;  // the write-ahead log and the ballast need some of it
 constexpr std::uint64_t kLargestDatabase = 1ULL << 50;
 

@@ -143,7 +143,8 @@ class PqTransaction final : public Transaction {
  public:
   PqTransaction(PGconn* connection, const std::vector<std::string>& secrets, const std::string& settings)
       : PqTransaction(connection, secrets) {
-    run("BEGIN ISOLATION LEVEL READ COMMITTED; " + settings);  // refused in its middle it leaves a transaction open, which the destructor ends
+    run("BEGIN ISOLATION LEVEL READ COMMITTED; " +
+        settings);  // refused in its middle it leaves a transaction open, which the destructor ends
   }
   ~PqTransaction() override {
     if (!committed_) PQclear(PQexec(connection_, "ROLLBACK"));
@@ -204,7 +205,8 @@ class PqTransaction final : public Transaction {
 std::string settings_sql(const Limits& limits) {
   return fmt::format(
       "SET LOCAL client_encoding = 'UTF8'; SET LOCAL standard_conforming_strings = on; SET LOCAL timezone = 'UTC';"
-      "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL array_nulls = on; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = {};"
+      "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL array_nulls = on; SET LOCAL client_min_messages = error; SET LOCAL "
+      "lock_timeout = {};"
       "SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = 60000;"
       "SELECT set_config('synchronous_commit', 'on', true) "
       "WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')",

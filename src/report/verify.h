@@ -53,8 +53,8 @@ struct Verification {
 struct VerifyOptions {
   std::optional<std::chrono::seconds> last{};  ///< only days from so long ago on; nothing: everything
   std::optional<std::string> agent{};          ///< a UUID, of this file or another
-  bool all_agents = false;                   ///< those of other files too
-  std::chrono::seconds rollup_days{};        ///< how long PostgreSQL remembers what it removed
+  bool all_agents = false;                     ///< those of other files too
+  std::chrono::seconds rollup_days{};          ///< how long PostgreSQL remembers what it removed
   common::WallTime now{};
 };
 

@@ -139,8 +139,9 @@ TEST_F(ServicesCommand, UpdateAsksAndSays) {
   const auto updated = must({"config", "services", "update", "0", "--interval", "60", "--timeout", "20"}, "y\n");
   EXPECT_THAT(updated.out, StartsWith("Are you sure want to update the service \"GET http://localhost:8000/\"? Config "
                                       "path: ~/.monitoring/monitoring-config [y/N]: "));
-  EXPECT_THAT(updated.out, HasSubstr("The service \"GET http://localhost:8000/\" has been updated. The change counts from the "
-                                     "next start: no monitor runs on the local database of this configuration.\n"));
+  EXPECT_THAT(updated.out,
+              HasSubstr("The service \"GET http://localhost:8000/\" has been updated. The change counts from the "
+                        "next start: no monitor runs on the local database of this configuration.\n"));
   EXPECT_THAT(plain(), HasSubstr("|      60      |    20   |"));
 }
 
