@@ -80,7 +80,7 @@ def judge(requests, local, remote, lives, witnessed=None, allowance=None):
     unmatched = _match(requests, there, verdict)
     skipped = {**remote.skipped, **local.skipped}.values()
     lost = [gap for gap in {**remote.gaps, **local.gaps}.values() if gap.reason in _LOST]
-    unmatched = _dropped(unmatched, [gap for gap in lost if gap.first_seq == 0], verdict)
+    unmatched = _dropped(unmatched, _unseen(lost, there), verdict)
     _unanswered(unmatched, skipped, lives, allowance, verdict)
     stopped = [gap for gap in {**remote.gaps, **local.gaps}.values() if gap.reason == "not_running"]
     _slots(there, skipped, lost, stopped, lives, allowance, verdict)
@@ -194,8 +194,19 @@ def _match_unanswered(open_requests, rows):
             del open_requests[(request.service, request.number)]
 
 
+def _unseen(gaps, there):
+    """What gaps tell of that nobody saw while it was there: results without a number, and numbers gone too soon."""
+    known = {seq for _, seq in there}
+    for gap in gaps:
+        if gap.first_seq == 0:
+            yield gap
+        elif count := sum(seq not in known for seq in range(gap.first_seq, gap.last_seq + 1)):
+            yield gap._replace(count=count)
+
+
 def _dropped(requests, gaps, verdict):
-    """Requests whose results never got a number, as many as gaps tell of; gives the others."""
+    """Requests whose results nobody saw, as many as gaps tell of; gives the others."""
+    gaps = list(gaps)
     left = sorted(requests, key=lambda request: request.at)
     told = found = 0
     for gap in gaps:

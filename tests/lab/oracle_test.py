@@ -178,6 +178,15 @@ class Judgement(unittest.TestCase):
         self.local.gaps[(AGENT, 1)] = Gap(AGENT, 1, "disk_full", 111 * SECOND, 111 * SECOND, 0, 0, 1)
         self.assertTrue(any("no kill explains" in fault for fault in self.faults()))
 
+    def test_a_gap_with_numbers_explains_requests_of_rows_that_nobody_saw(self):
+        self.requests += [Request(0, 11, 111 * SECOND), Request(1, 11, 111 * SECOND)]
+        self.local.head = 22
+        self.local.gaps[(AGENT, 1)] = Gap(AGENT, 1, "size_cap", 111 * SECOND, 111 * SECOND, 21, 22, 2)
+        self.assertEqual(self.faults(), [])
+        self.local.head = 21
+        self.local.gaps[(AGENT, 1)] = Gap(AGENT, 1, "size_cap", 111 * SECOND, 111 * SECOND, 21, 21, 1)
+        self.assertTrue(any("no kill explains" in fault for fault in self.faults()))
+
     def test_a_burst_is_seen(self):
         copied = copy.copy(self.local.rows[(AGENT, 19)])
         self.requests.append(Request(0, 11, copied.at + 300_000))
