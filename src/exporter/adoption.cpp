@@ -44,7 +44,7 @@ void require_adoptable(Transaction& transaction) {
   const auto kind = text_of(transaction, "SELECT relkind FROM pg_class WHERE oid = 'monitoring'::regclass");
   if (kind != "r") refuse("monitoring is neither a plain table nor our view");
   require_columns(transaction);
-  if (text_of(transaction, fmt::format("SELECT to_regclass('{}')", kOriginalTable)) != "") {
+  if (!text_of(transaction, fmt::format("SELECT to_regclass('{}')", kOriginalTable)).empty()) {
     refuse(fmt::format("the name {} is taken already; rename that first", kOriginalTable));
   }
   const auto schema = text_of(transaction,
@@ -88,7 +88,7 @@ WHERE c.oid = '{}'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.
 
 Adoption adopt(Transaction& transaction) {
   take_schema_lock(transaction);
-  const bool there = text_of(transaction, "SELECT to_regclass('monitoring')") != "";
+  const bool there = !text_of(transaction, "SELECT to_regclass('monitoring')").empty();
   if (!there) return Adoption::kNothing;
   const auto schema = ensure_schema(transaction);
   if (schema.view == "monitoring") return schema.adopted ? Adoption::kAlready : Adoption::kNothing;
