@@ -65,9 +65,9 @@ coverage: deps build/coverage/build.ninja ## what the tests run of storage, expo
 	  --label-regex '^($(subst $(space),|,$(COVERING)))$$'
 	tools/coverage build/coverage
 
-fuzz: deps build/fuzz/build.ninja ## each fuzz target for FUZZ_SECONDS (20) under both sanitizers
-	cmake --build --preset fuzz
-	fuzz/run build/fuzz '$(FUZZ_SECONDS)' $(JOBS)
+fuzz: deps build/asan/build.ninja ## each fuzz target for FUZZ_SECONDS (20) under the sanitizers of asan
+	cmake --build --preset asan --target fuzz_targets
+	fuzz/run build/asan '$(FUZZ_SECONDS)' $(JOBS)
 
 bench: build deps-bench build/bench/build.ninja ## the release beside its peers: SHORT=1 takes minutes, ONLY=name one scenario
 	cmake --build --preset bench --target monitor_bench

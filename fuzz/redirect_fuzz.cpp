@@ -14,7 +14,7 @@ namespace {
 
 net::Url base(std::uint8_t choice) {
   constexpr std::array<std::string_view, 8> kUrls{
-      "http://a.example/",        "https://a.example/x/y?q=1", "https://user:secret@a.example:8443/a/b/",
+      "http://a.example/",        "https://a.example/x/y?q=1", "https://user:SeCrEt@a.example:8443/a/b/",
       "http://192.0.2.1:8080/p",  "http://[2001:db8::1]/p/q",  "https://xn--bcher-kva.example/?x",
       "http://a.example:443/%2F", "https://a.example:80/a//b"};
   return std::get<net::Url>(net::parse_url(kUrls[choice % kUrls.size()]));
@@ -67,7 +67,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto& refusal = std::get<probe::Judgement>(decided);
     fuzz::require(refusal.outcome == common::Outcome::kRedirectRefused, "what is not followed is refused");
     fuzz::require_sentence(refusal.reason);
-    fuzz::require(refusal.reason.find("secret") == std::string::npos || location->find("secret") != std::string::npos,
+    // Of mixed case: a host that is told of is in lower case and never reads so by itself.
+    fuzz::require(refusal.reason.find("SeCrEt") == std::string::npos || location->find("SeCrEt") != std::string::npos,
                   "no password of ours is in a sentence");
   }
   return 0;
