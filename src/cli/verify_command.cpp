@@ -72,9 +72,8 @@ void add_verify_command(CLI::App& root, Choice& choice) {
       "everything is explained, and 1 if not, or if one of the two cannot be read.\n"
       "Results purged here can only be counted there; of results in both, every figure is compared, and no text.\n"
       "With --json: an object with the keys at, since, explained, other_agents and agents, a list of objects with the "
-      "keys agent_id, local, postgresql, in_both, only_local, only_postgresql, different, different_seq, missing, "
-      "gaps, "
-      "quarantined, quarantine, lag, notes, unexplained. Keys are only ever added.",
+      "keys agent_id, local, postgresql, in_both, only_local, only_postgresql, different, different_seq, not_compared, "
+      "missing, gaps, quarantined, quarantine, lag, notes, unexplained. Keys are only ever added.",
       "monitor verify\n"
       "monitor verify --last 2d --json\n"
       "monitor verify --all-agents");

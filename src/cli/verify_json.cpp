@@ -71,7 +71,8 @@ std::string quarantine_array(const AgentVerification& agent) {
 
 std::string lag_object(const AgentVerification& agent) {
   std::string seconds = "null";
-  const auto& [id, here, there, from, different] = agent.ledgers;
+  const auto& here = agent.ledgers.here;
+  const auto& there = agent.ledgers.there;
   if (here && there && here->newest && there->newest) {
     seconds = fmt::format("{}", std::max(0.0, seconds_of(*here->newest - *there->newest)));
   }
@@ -89,12 +90,13 @@ std::string agent_object(const AgentVerification& agent) {
   });
   return fmt::format(
       R"({{"agent_id": {}, "local": {}, "postgresql": {}, "in_both": {}, "only_local": {}, "only_postgresql": {}, )"
-      R"("different": {}, "different_seq": {}, "missing": {}, "gaps": {}, "quarantined": {}, "quarantine": {}, )"
+      R"("different": {}, "different_seq": {}, "not_compared": {}, "missing": {}, "gaps": {}, "quarantined": {}, "quarantine": {}, )"
       R"("lag": {}, "notes": {}, "unexplained": {}}})",
       json_text(agent.ledgers.agent_id), local_object(agent), postgresql_object(agent), agent.in_both, agent.only_here,
-      agent.only_there, agent.ledgers.different.count(), ranges_array(agent.ledgers.different), missing, gaps,
-      agent.ledgers.here ? agent.ledgers.here->quarantined.count() : 0, quarantine_array(agent), lag_object(agent),
-      array_of(agent.notes, json_text), array_of(agent.problems, json_text));
+      agent.only_there, agent.ledgers.different.count(), ranges_array(agent.ledgers.different),
+      agent.ledgers.uncompared.count(), missing, gaps, agent.ledgers.here ? agent.ledgers.here->quarantined.count() : 0,
+      quarantine_array(agent), lag_object(agent), array_of(agent.notes, json_text),
+      array_of(agent.problems, json_text));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "report/compare_skipped.h"
 #include "report/verify.h"
 
 namespace monitor::report {
@@ -12,17 +13,21 @@ namespace {
 
 using storage::Seq;
 
-std::string results_text(std::int64_t count) {
-  return fmt::format("{} result{}", count, count == 1 ? "" : "s");
+std::string count_text(std::int64_t count, std::string_view kind) {
+  return fmt::format("{} {}{}", count, kind, count == 1 ? "" : "s");
 }
 
-std::string numbers_text(const SeqSet& numbers) {
+std::string results_text(std::int64_t count) {
+  return count_text(count, "result");
+}
+
+std::string numbers_text(const SeqSet& numbers, std::string_view what = "seq") {
   constexpr std::size_t kShown = 5;
   std::string out;
   std::size_t shown = 0;
   for (const auto& range : numbers.ranges()) {
     if (shown++ == kShown) return out + fmt::format(" and {} more ranges", numbers.ranges().size() - kShown);
-    out += out.empty() ? "seq " : ", ";
+    out += out.empty() ? fmt::format("{} ", what) : ", ";
     out += range.first == range.last ? fmt::format("{}", range.first) : fmt::format("{}-{}", range.first, range.last);
   }
   return out;
@@ -40,14 +45,31 @@ std::map<std::int64_t, LedgerGap> all_gaps(const Ledgers& ledgers) {
   return gaps;
 }
 
-/// Whether a gap that names no numbers is of some that this agent had given: only such ones are ever made one.
-bool had_numbers(const LedgerGap& gap) {
+/// Whether a gap that names no numbers may be of results that had one: such gaps are made one in the end.
+bool may_be_results(const LedgerGap& gap) {
   return gap.reason == "size_cap" || gap.reason == "remote_lost" || gap.reason == "refused";
+}
+
+/// Stands for one skipped range or one gap that PostgreSQL refused, or for several results in quarantine.
+bool stands_for_one(const LedgerGap& gap) {
+  return gap.reason == "refused" && gap.numbers.first == 0;
+}
+
+/// Of how many skipped ranges a gap tells at most, beside the results that it names.
+std::int64_t most_ranges(const LedgerGap& gap) {
+  if (gap.reason != "file_lost" && !may_be_results(gap)) return 0;
+  if (stands_for_one(gap)) return 1;
+  return std::max<std::int64_t>(0, gap.count - (gap.numbers.first > 0 ? count_of(gap.numbers) : 0));
 }
 
 class Comparison {
  public:
-  explicit Comparison(Ledgers ledgers) : gaps_(all_gaps(ledgers)) { found_.ledgers = std::move(ledgers); }
+  explicit Comparison(Ledgers ledgers) : gaps_(all_gaps(ledgers)) {
+    for (const auto& [id, gap] : gaps_) telling_.push_back(gap);
+    if (ledgers.here)
+      telling_.insert(telling_.end(), ledgers.here->told_elsewhere.begin(), ledgers.here->told_elsewhere.end());
+    found_.ledgers = std::move(ledgers);
+  }
 
   AgentVerification run() {
     if (found_.ledgers.there) there_ = *found_.ledgers.there;
@@ -58,6 +80,8 @@ class Comparison {
     }
     explain_by_gaps();
     explain_by_removal();
+    tell_lost_gaps();
+    tell_lost_ranges();
     explain_by_count();
     tell_unexplained();
     tell_repeated();
@@ -94,8 +118,19 @@ class Comparison {
     explain("waiting", waiting);
     const Seq since = std::min(here.exported, there_.later);
     explain("sent_meanwhile", (open_ - here.results) & above(there_.head.results) & up_to(since));
-    if (here.exported > there_.later) tell_put_back(here);
-    tell_beyond(here, there_.results - given);
+    tell_put_back(here);
+    tell_beyond("result", there_.results - given, here.numbers.last);
+    tell_beyond("skipped range", strange_skipped(found_.ledgers), here.skipped_numbers.last);
+    tell_differences();
+  }
+
+  void tell_differences() {
+    if (const auto& rest = found_.ledgers.uncompared; !rest.empty()) {
+      found_.problems.push_back(fmt::format(
+          "{} in both {} not compared, because results are missing or differ in too many places before: {}; "
+          "choose a --last",
+          results_text(rest.count()), rest.count() == 1 ? "was" : "were", numbers_text(rest)));
+    }
     if (!found_.ledgers.different.empty()) {
       found_.problems.push_back(fmt::format("{} differ{} between here and PostgreSQL, though results never change: {}",
                                             results_text(found_.ledgers.different.count()),
@@ -105,19 +140,22 @@ class Comparison {
   }
 
   void tell_put_back(const LedgerHere& here) {
-    const SeqSet affected = in_scope(SeqSet{{there_.later + 1, std::min(here.exported, here.numbers.last)}});
-    if (affected.empty()) return;
-    found_.notes.push_back(
-        fmt::format("PostgreSQL stands at {} though {} had arrived: it was restored or failed over, and what is still "
-                    "here is sent again when the agent connects next",
-                    there_.later, here.exported));
+    const SeqSet results = in_scope(SeqSet{{there_.later + 1, std::min(here.exported, here.numbers.last)}});
+    const SeqSet ranges{{there_.later_skipped + 1, std::min(here.exported_skipped, here.skipped_numbers.last)}};
+    if (results.empty() && ranges.empty()) return;
+    found_.notes.push_back(fmt::format(
+        "PostgreSQL stands at {}{} though {} had arrived: it was restored or failed over, and what is still here is "
+        "sent again when the agent connects next",
+        results.empty() ? "skipped range " : "", results.empty() ? there_.later_skipped : there_.later,
+        results.empty() ? here.exported_skipped : here.exported));
   }
 
-  void tell_beyond(const LedgerHere& here, const SeqSet& beyond) {
+  /// `last`: the last number that this file gave under this id.
+  void tell_beyond(std::string_view kind, const SeqSet& beyond, Seq last) {
     if (beyond.empty()) return;
     const auto what = fmt::format("PostgreSQL has {} under this id that this file never gave ({})",
-                                  results_text(beyond.count()), numbers_text(beyond));
-    if (!here.current && beyond.first() > here.numbers.last) {
+                                  count_text(beyond.count(), kind), numbers_text(beyond));
+    if (!found_.ledgers.here->current && beyond.first() > last) {
       found_.notes.push_back(what + ": the file is a copy or was restored, and went on under a new id");
     } else {
       found_.problems.push_back(what +
@@ -157,8 +195,8 @@ class Comparison {
 
   /// Gaps that were made one no longer say which numbers they are of, but how many.
   void explain_by_count() {
-    for (const auto& [id, gap] : gaps_) {
-      if (gap.numbers.first > 0 || !had_numbers(gap) || open_.empty()) continue;
+    for (const auto& gap : telling_) {
+      if (gap.numbers.first > 0 || !may_be_results(gap) || open_.empty()) continue;
       std::int64_t left = gap.count;
       std::vector<SeqRange> taken;
       for (const auto& range : open_.ranges()) {
@@ -191,6 +229,12 @@ class Comparison {
   }
 
   void tell_repeated() {
+    if (const auto& ledgers = found_.ledgers; ledgers.copies_count > 0) {
+      const auto& first = ledgers.copies.front();
+      found_.problems.push_back(
+          fmt::format("PostgreSQL has {} under more than one agent id of this file; the first is that of {} at {} UTC",
+                      results_text(ledgers.copies_count), first.service, common::format_time(first.requested_at)));
+    }
     if (!there_.repeated.empty()) {
       found_.problems.push_back(fmt::format("PostgreSQL has {} more than once: {}",
                                             results_text(there_.repeated.count()), numbers_text(there_.repeated)));
@@ -215,30 +259,58 @@ class Comparison {
       sum.to = std::max(sum.to, gap.to);
     }
     for (auto& [reason, sum] : sums) found_.recorded.push_back(std::move(sum));
-    tell_lost_gaps();
   }
 
+  // One that PostgreSQL refused is told of by another, which says no more than that; one that it refused in turn is
+  // not. What the other says of times and numbers is not always the same.
   void tell_lost_gaps() {
     if (!found_.ledgers.here) return;
-    // One that PostgreSQL refused is told of by another.
-    const auto stands_for = [](const LedgerGap& refused) {
-      return [&refused](const auto& entry) {
-        const LedgerGap& gap = entry.second;
-        return gap.id > refused.id && gap.reason == "refused" && gap.from == refused.from && gap.to == refused.to &&
-               gap.count == refused.count;
-      };
-    };
     std::int64_t lost = 0;
+    std::int64_t refused = 0;
     for (const auto& gap : found_.ledgers.here->gaps) {
       const bool there = std::ranges::find(there_.gaps, gap.id, &LedgerGap::id) != there_.gaps.end();
-      if (gap.id <= there_.head.gaps && !there && std::ranges::none_of(gaps_, stands_for(gap))) ++lost;
+      if (gap.id > there_.head.gaps || there) continue;
+      const auto other = std::ranges::find_if(
+          telling_, [&gap](const auto& later) { return later.id > gap.id && stands_for_one(later); });
+      if (other != telling_.end()) {
+        telling_.erase(other);
+      } else if (stands_for_one(gap)) {
+        ++refused;
+      } else {
+        ++lost;
+      }
     }
+    tell_refused(refused);
     if (lost == 0) return;
     found_.problems.push_back(fmt::format("{} row{} of monitoring_gaps had arrived in PostgreSQL and {} there no more",
                                           lost, lost == 1 ? "" : "s", lost == 1 ? "is" : "are"));
   }
 
+  void tell_refused(std::int64_t gaps) {
+    if (gaps == 0) return;
+    found_.notes.push_back(
+        fmt::format("{} of monitoring_gaps, which told of rows that PostgreSQL had refused, {} not there: {} refused "
+                    "too, or deleted",
+                    count_text(gaps, "row"), gaps == 1 ? "is" : "are", gaps == 1 ? "it was" : "they were"));
+  }
+
+  /// Which gap tells of which skipped range is not recorded, but how many.
+  void tell_lost_ranges() {
+    const auto missing = missing_skipped(found_.ledgers);
+    auto lost = missing.count();
+    for (auto& gap : telling_) {
+      const auto told = std::min(lost, most_ranges(gap));
+      lost -= told;
+      gap.count -= stands_for_one(gap) && told > 0 ? gap.count : told;
+    }
+    if (lost <= 0) return;
+    found_.problems.push_back(fmt::format("{} of monitoring_skipped had arrived in PostgreSQL and {} there no more: {}",
+                                          count_text(lost, "row"), lost == 1 ? "is" : "are",
+                                          numbers_text(missing, "id")));
+  }
+
   std::map<std::int64_t, LedgerGap> gaps_;
+  std::vector<LedgerGap> telling_;  ///< those of other epochs too, less what is spent
   AgentVerification found_;
   LedgerThere there_;
   SeqSet open_;  ///< missing in PostgreSQL, and not explained yet

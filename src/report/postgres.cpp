@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <poll.h>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -42,13 +43,18 @@ std::int64_t signed_number(const char* at, std::size_t size) {
   return static_cast<std::int64_t>(value);
 }
 
+/// libpq's words.
+constexpr std::string_view kNoMemory = "out of memory\n";
+
 /// What the URI says to be secret, so that no sentence of libpq or the server can repeat it.
 std::vector<std::string> secrets_of(const std::string& uri) {
   constexpr std::size_t kShortest = 3;  // masking every "a" would mask the sentence
   char* error = nullptr;
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(uri.c_str(), &error),
                                                                              &PQconninfoFree);
+  const bool no_memory = error == nullptr || std::string_view(error) == kNoMemory;
   PQfreemem(error);  // it may quote the URI
+  if (!options && no_memory) throw common::Error("there is no memory for a connection to PostgreSQL");
   if (!options) throw common::Error("libpq cannot read external_database_uri; correct it in the configuration");
   std::vector<std::string> secrets;
   for (const auto* option = options.get(); option->keyword != nullptr; ++option) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,8 +19,15 @@ using storage::Seq;
 
 /// Of the quarantine, with their reasons.
 constexpr std::size_t kListedQuarantined = 20;
-/// Stretches in which results are looked at one by one, because their sums differ or not all of them are in both.
-constexpr std::size_t kMostStretches = 500;
+
+bool is_in(SeqRange numbers, std::int64_t number) {
+  return number >= numbers.first && number <= numbers.last;
+}
+
+/// Whether a gap of another epoch may be of these numbers.
+bool may_be_of(SeqRange gap, SeqRange numbers) {
+  return gap.first == 0 || (gap.first <= numbers.last && gap.last >= numbers.first);
+}
 
 LedgerHere here_of(const storage::Ledger& ledger, const storage::LedgerEpoch& epoch, storage::Reader& reader) {
   LedgerHere here;
@@ -27,16 +35,18 @@ LedgerHere here_of(const storage::Ledger& ledger, const storage::LedgerEpoch& ep
   here.numbers = {epoch.first.results, epoch.last.results};
   here.results = SeqSet(epoch.results);
   here.exported = ledger.exported.results;
+  here.gap_numbers = {epoch.first.gaps, epoch.last.gaps};
+  here.skipped_numbers = {epoch.first.skipped, epoch.last.skipped};
+  here.skipped = SeqSet(epoch.skipped);
+  here.exported_skipped = ledger.exported.skipped;
   std::vector<SeqRange> quarantined;
   for (const Seq seq : ledger.quarantined) {
     if (seq >= epoch.first.results && seq <= epoch.last.results) quarantined.push_back({seq, seq});
   }
   here.quarantined = SeqSet(std::move(quarantined));
   for (const auto& gap : ledger.gaps) {
-    const bool own = gap.id >= epoch.first.gaps && gap.id <= epoch.last.gaps;
-    const bool of_ours =
-        gap.first_seq > 0 && gap.first_seq <= epoch.last.results && gap.last_seq >= epoch.first.results;
-    if (!own && !of_ours) continue;
+    const bool own = is_in(here.gap_numbers, gap.id);
+    if (!own && !may_be_of({gap.first_seq, gap.last_seq}, here.numbers)) continue;
     (own ? here.gaps : here.told_elsewhere)
         .push_back({.id = gap.id,
                     .reason = std::string(name_of(gap.reason)),
@@ -62,8 +72,8 @@ SeqRange numbers_of(const storage::RowSum& sum) {
 class Differences {
  public:
   Differences(RemoteLedgers& remote, const std::filesystem::path& database, const LedgerThere& there,
-              const SeqSet& both)
-      : remote_(remote), database_(database), there_(there), both_(both) {}
+              const SeqSet& both, std::size_t most_stretches)
+      : remote_(remote), database_(database), there_(there), both_(both), most_stretches_(most_stretches) {}
 
   /// `sums`: those of the local database.
   SeqSet found(const std::vector<storage::RowSum>& sums) {
@@ -75,11 +85,17 @@ class Differences {
     }
     return SeqSet(std::move(found_));
   }
+  /// What was not looked at.
+  SeqSet rest() { return SeqSet(std::move(rest_)); }
 
  private:
   void look_at(SeqRange numbers) {
     const auto stretch = both_ & SeqSet{numbers};
-    if (stretch.empty() || stretches_++ >= kMostStretches) return;
+    if (stretch.empty()) return;
+    if (stretches_++ >= most_stretches_) {
+      rest_.insert(rest_.end(), stretch.ranges().begin(), stretch.ranges().end());
+      return;
+    }
     const SeqRange ends{*stretch.first(), *stretch.last()};
     std::multimap<Seq, std::int64_t> theirs;
     for (const auto& [seq, value] : remote_.row_values(there_, ends)) theirs.emplace(seq, value);
@@ -94,7 +110,9 @@ class Differences {
   const std::filesystem::path& database_;
   const LedgerThere& there_;
   const SeqSet& both_;
+  const std::size_t most_stretches_;
   std::vector<SeqRange> found_;
+  std::vector<SeqRange> rest_;
   std::size_t stretches_ = 0;
 };
 
@@ -121,9 +139,9 @@ class Verifier {
       if (options_.last) ledgers.from = remote.first_since() == 0 ? behind : remote.first_since();
     }
     add_local(remote);
-    for (auto& [id, ledgers] : read_) {
-      if (ledgers.there && ledgers.here) ledgers.there->later = results_head(uri_, id);
-    }
+    add_heads();
+    add_gaps_of_other_epochs();
+    add_copies(remote, own);
     for (const auto& id : wanted_) {
       auto& ledgers = read_[id];
       ledgers.agent_id = id;
@@ -161,8 +179,42 @@ class Verifier {
     for (auto& [id, ledgers] : read_) {
       if (!ledgers.here || !ledgers.there) continue;
       const auto both = both_of(ledgers);
-      ledgers.different = Differences(remote, database_, *ledgers.there, both).found(sums[id]);
+      Differences differences(remote, database_, *ledgers.there, both, options_.most_stretches);
+      ledgers.different = differences.found(sums[id]);
+      ledgers.uncompared = differences.rest();
     }
+  }
+
+  void add_heads() {
+    for (auto& [id, ledgers] : read_) {
+      if (!ledgers.there || !ledgers.here) continue;
+      const auto later = heads(uri_, id);
+      ledgers.there->later = later.results;
+      ledgers.there->later_skipped = later.skipped;
+    }
+  }
+
+  /// As PostgreSQL has them, where they are forgotten here.
+  void add_gaps_of_other_epochs() {
+    for (auto& [id, ledgers] : read_) {
+      if (!ledgers.here) continue;
+      auto& elsewhere = ledgers.here->told_elsewhere;
+      for (const auto& [other, theirs] : read_) {
+        if (other == id || !theirs.here || !theirs.there) continue;
+        for (const auto& gap : theirs.there->gaps) {
+          const bool known = std::ranges::find(elsewhere, gap.id, &LedgerGap::id) != elsewhere.end();
+          // A copy of the file gives the same numbers to gaps of its own.
+          if (known || !is_in(theirs.here->gap_numbers, gap.id)) continue;
+          if (may_be_of(gap.numbers, ledgers.here->numbers)) elsewhere.push_back(gap);
+        }
+      }
+    }
+  }
+
+  void add_copies(RemoteLedgers& remote, const std::vector<std::string>& own) {
+    const auto id = std::ranges::find_first_of(wanted_, own);
+    if (id == wanted_.end()) return;
+    std::tie(read_[*id].copies_count, read_[*id].copies) = remote.copies(own);
   }
 
   static SeqSet both_of(const Ledgers& ledgers) {

@@ -75,6 +75,7 @@ void RemoteLedgers::read_agents() {
                   agent.id = row.integer(1);
                   agent.head = {.results = row.integer(2), .skipped = row.integer(3), .gaps = row.integer(4)};
                   agent.later = agent.head.results;
+                  agent.later_skipped = agent.head.skipped;
                   agent.exported_at = row.time_or_null(5);
                 });
 }
@@ -99,6 +100,7 @@ void RemoteLedgers::read_partitions() {
 LedgerThere RemoteLedgers::read(const std::string& agent_id) {
   auto agent = agents_.at(agent_id);
   read_results(agent);
+  read_skipped(agent);
   read_gaps(agent);
   if (rollups_) read_removed(agent);
   return agent;
@@ -159,6 +161,49 @@ void RemoteLedgers::read_twice(LedgerThere& agent, const std::string& partition)
       });
 }
 
+// What was sent again has the same figures. Of two files that have run apart, two checks of one service can begin in
+// the same microsecond, but not take as long in every phase.
+std::pair<std::int64_t, std::vector<TwiceStored>> RemoteLedgers::copies(const std::vector<std::string>& agent_ids) {
+  std::vector<std::int64_t> ids;
+  for (const auto& id : agent_ids) {
+    if (const auto agent = agents_.find(id); agent != agents_.end()) ids.push_back(agent->second.id);
+  }
+  std::pair<std::int64_t, std::vector<TwiceStored>> found;
+  if (ids.size() < 2) return found;
+  for (const auto& partition : partitions_) {
+    std::int64_t in_partition = 0;
+    remote_.query(
+        fmt::format("SELECT r.request_timestamp, array_agg(r.seq ORDER BY r.agent), "
+                    "max(coalesce(nullif(d.name, ''), d.method || ' ' || d.url)), count(*) OVER () "
+                    "FROM (SELECT definition, request_timestamp FROM {0} GROUP BY 1, 2 HAVING count(*) > 1) AS c "
+                    "JOIN {0} r USING (definition, request_timestamp) "
+                    "LEFT JOIN monitoring_definitions d ON d.id = r.definition WHERE r.agent = ANY ($1::integer[]) "
+                    "GROUP BY r.definition, r.request_timestamp, r.total_us, r.lateness_us, r.stored_ms, r.body_bytes, "
+                    "r.dns_us, r.connect_us, r.tls_us, r.first_byte_us, r.transfer_us, r.outcome, r.status, r.flags, "
+                    "r.attempt HAVING count(DISTINCT r.agent) > 1 ORDER BY 1 LIMIT {1}",
+                    partition, kMostListed),
+        {array_of(ids)}, [&](const RemoteRow& row) {
+          in_partition = row.integer(3);
+          if (found.second.size() >= kMostListed) return;
+          found.second.push_back(
+              {.service = std::string(row.text(2)), .requested_at = row.time(0), .seqs = row.integers(1)});
+        });
+    found.first += in_partition;
+  }
+  return found;
+}
+
+void RemoteLedgers::read_skipped(LedgerThere& agent) {
+  remote_.query(fmt::format("SELECT min(id), max(id), min(to_timestamp), max(to_timestamp) FROM ("
+                            "SELECT id, to_timestamp, id - row_number() OVER (ORDER BY id) AS island "
+                            "FROM monitoring_skipped WHERE agent = {}) AS numbered GROUP BY island ORDER BY 1 LIMIT {}",
+                            agent.id, kMostRanges),
+                {}, [&](const RemoteRow& row) {
+                  agent.skipped.push_back(
+                      {.numbers = {row.integer(0), row.integer(1)}, .first_end = row.time(2), .last_end = row.time(3)});
+                });
+}
+
 void RemoteLedgers::read_removed(LedgerThere& agent) {
   std::vector<SeqRange> removed;
   remote_.query(fmt::format("SELECT first_seq, last_seq FROM monitoring_rolled WHERE agent = {} AND sealed "
@@ -168,8 +213,15 @@ void RemoteLedgers::read_removed(LedgerThere& agent) {
   agent.removed = SeqSet(std::move(removed));
   remote_.query(fmt::format("SELECT min(hour), min(first_seq) FROM monitoring_rolled WHERE agent = {}", agent.id), {},
                 [&](const RemoteRow& row) {
-                  const bool forgets = !row.null(0) && row.time(0) < options_.now - options_.rollup_days + kLate;
-                  if (forgets) agent.forgotten_below = row.integer(1);
+                  const auto remembered = options_.now - options_.rollup_days + kLate;
+                  if (row.null(0) || row.time(0) >= remembered) return;
+                  agent.forgotten_below = row.integer(1);
+                  agent.purged_before = remembered;
+                });
+  remote_.query("SELECT max(hour) + interval '1 hour' FROM monitoring_rolled WHERE sealed", {},
+                [&](const RemoteRow& row) {
+                  if (!row.null(0))
+                    agent.purged_before = std::max(agent.purged_before.value_or(row.time(0)), row.time(0));
                 });
 }
 
@@ -204,12 +256,14 @@ std::vector<std::pair<Seq, std::int64_t>> RemoteLedgers::row_values(const Ledger
   return values;
 }
 
-Seq results_head(const std::string& uri, const std::string& agent_id) {
-  Seq head = 0;
+storage::Cursor heads(const std::string& uri, const std::string& agent_id) {
+  storage::Cursor heads;
   Remote(uri, kPurpose)
-      .query("SELECT results_head FROM monitoring_agents WHERE agent_id = $1::uuid", {agent_id},
-             [&](const RemoteRow& row) { head = row.integer(0); });
-  return head;
+      .query("SELECT results_head, skipped_head, gaps_head FROM monitoring_agents WHERE agent_id = $1::uuid",
+             {agent_id}, [&](const RemoteRow& row) {
+               heads = {.results = row.integer(0), .skipped = row.integer(1), .gaps = row.integer(2)};
+             });
+  return heads;
 }
 
 void require_results(const std::string& uri) {

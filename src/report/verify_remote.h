@@ -25,6 +25,9 @@ class RemoteLedgers {
   const std::map<std::string, LedgerThere>& agents() const { return agents_; }
   /// All there is to say of one of agents().
   LedgerThere read(const std::string& agent_id);
+  /// Results that PostgreSQL has under several of these agents, which are of one file, figure for figure: all of them
+  /// are counted, and the first given.
+  std::pair<std::int64_t, std::vector<TwiceStored>> copies(const std::vector<std::string>& agent_ids);
   /// The lowest number of the results since `since`, of the agent that was read last; 0: there are none.
   storage::Seq first_since() const { return first_since_; }
 
@@ -33,12 +36,12 @@ class RemoteLedgers {
   std::vector<std::pair<storage::Seq, std::int64_t>> row_values(const LedgerThere& agent, SeqRange range);
 
  private:
-  struct Island;
   void read_agents();
   void read_partitions();
   void read_results(LedgerThere& agent);
   void read_repeated(LedgerThere& agent, const std::string& partition);
   void read_twice(LedgerThere& agent, const std::string& partition);
+  void read_skipped(LedgerThere& agent);
   void read_removed(LedgerThere& agent);
   void read_gaps(LedgerThere& agent);
 
@@ -49,11 +52,10 @@ class RemoteLedgers {
   std::vector<std::string> partitions_;
   bool rollups_ = false;
   storage::Seq first_since_ = 0;
-  std::size_t ranges_ = 0;
 };
 
-/// How far `agent_id` has got by now; 0: it is not known there.
-storage::Seq results_head(const std::string& uri, const std::string& agent_id);
+/// How far `agent_id` has got by now; zeros: it is not known there.
+storage::Cursor heads(const std::string& uri, const std::string& agent_id);
 
 /// Throws common::Error where there are no results of ours.
 void require_results(const std::string& uri);

@@ -188,5 +188,112 @@ TEST(Compare, ADeletedGapIsAFinding) {
   EXPECT_THAT(compare(ledgers).problems, IsEmpty()) << "it was refused, and another gap tells of it";
 }
 
+TEST(Compare, AGapThatStandsForARefusedOneMayBeRefusedToo) {
+  auto ledgers = healthy();
+  ledgers.here->gaps = {{.id = 3, .reason = "size_cap", .count = 5}, {.id = 4, .reason = "refused", .count = 1}};
+  ledgers.there->head.gaps = 4;
+  const auto found = compare(ledgers);
+  EXPECT_THAT(found.problems, IsEmpty());
+  EXPECT_THAT(found.notes, ElementsAre(HasSubstr("it was refused too, or deleted")));
+  ledgers.here->gaps.push_back({.id = 2, .reason = "not_running", .count = 5});
+  EXPECT_THAT(compare(ledgers).problems, ElementsAre(HasSubstr("1 row of monitoring_gaps"))) << "one stands for one";
+}
+
+TEST(Compare, WhatWasNotComparedIsAFinding) {
+  auto ledgers = healthy();
+  ledgers.uncompared = SeqSet{{50, 60}};
+  EXPECT_THAT(compare(ledgers).problems, ElementsAre(HasSubstr("11 results in both were not compared")));
+}
+
+TEST(Compare, AResultUnderTwoIdsOfOneFileIsAFinding) {
+  auto ledgers = healthy();
+  ledgers.copies = {{.service = "shop", .requested_at = {}, .seqs = {3, 4}}};
+  ledgers.copies_count = 7;
+  EXPECT_THAT(compare(ledgers).problems,
+              ElementsAre(HasSubstr("7 results under more than one agent id of this file; the first is that of shop")));
+}
+
+/// 1 to 20 were given to skipped ranges, an hour apart; 1 to 18 have arrived; the first ten were purged here.
+class CompareSkipped : public testing::Test {
+ protected:
+  CompareSkipped() : ledgers_(healthy()) {
+    ledgers_.here->skipped_numbers = {1, 20};
+    ledgers_.here->skipped = SeqSet{{11, 20}};
+    ledgers_.here->exported_skipped = 18;
+    ledgers_.there->head.skipped = 18;
+    ledgers_.there->later_skipped = 18;
+    ledgers_.there->exported_at = at(20);
+    there({{1, 18}});
+  }
+
+  static common::WallTime at(std::int64_t hour) { return common::from_unix_micros(0) + std::chrono::hours{hour}; }
+  void there(std::initializer_list<SeqRange> islands) {
+    ledgers_.there->skipped.clear();
+    for (const auto& numbers : islands) {
+      ledgers_.there->skipped.push_back(
+          {.numbers = numbers, .first_end = at(numbers.first), .last_end = at(numbers.last)});
+    }
+  }
+  std::vector<std::string> problems() const { return compare(ledgers_).problems; }
+
+  Ledgers ledgers_;
+};
+
+TEST_F(CompareSkipped, WhatIsOnItsWayOrArrivedMeanwhileIsNotMissing) {
+  EXPECT_THAT(problems(), IsEmpty());
+  ledgers_.here->skipped = SeqSet{{20, 20}};
+  ledgers_.here->exported_skipped = 19;
+  ledgers_.there->later_skipped = 19;
+  EXPECT_THAT(problems(), IsEmpty());
+  ledgers_.there->later_skipped = 18;
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("1 row of monitoring_skipped had arrived in PostgreSQL and is there no "
+                                                "more: id 19")));
+  EXPECT_THAT(compare(ledgers_).notes, ElementsAre(HasSubstr("stands at skipped range 18 though 19 had arrived")));
+}
+
+TEST_F(CompareSkipped, AHoleIsAFindingUnlessAGapTellsOfAsMany) {
+  there({{1, 4}, {6, 14}, {16, 18}});
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("2 rows of monitoring_skipped had arrived in PostgreSQL and are there "
+                                                "no more: id 5, 15")));
+  ledgers_.here->told_elsewhere = {{.id = 2, .reason = "refused", .count = 60}};
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("1 row of monitoring_skipped"))) << "60 slots were one range";
+  ledgers_.here->told_elsewhere[0].reason = "not_running";
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("2 rows of monitoring_skipped")));
+  ledgers_.here->told_elsewhere[0].reason = "remote_lost";
+  EXPECT_THAT(problems(), IsEmpty());
+  ledgers_.here->told_elsewhere[0] = {.id = 2, .reason = "size_cap", .numbers = {200, 209}, .count = 11};
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("1 row of monitoring_skipped"))) << "ten were results";
+}
+
+TEST_F(CompareSkipped, AGapThatTellsOfRangesExplainsNoResults) {
+  there({{1, 4}, {6, 18}});
+  ledgers_.there->results = SeqSet{{1, 6}, {8, 90}};
+  ledgers_.here->gaps = {{.id = 1, .reason = "refused", .count = 60}};
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("seq 7")));
+}
+
+TEST_F(CompareSkipped, OfRangesThatMayHaveBeenRemovedForTheirAgeNothingIsSaid) {
+  there({{10, 40}, {42, 90}});
+  ledgers_.here->skipped_numbers.last = 90;
+  ledgers_.here->skipped = {};
+  ledgers_.here->exported_skipped = ledgers_.there->head.skipped = ledgers_.there->later_skipped = 90;
+  ledgers_.there->exported_at = at(91);
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("id 1-9, 41")));
+  ledgers_.there->purged_before = at(10);
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("1 row of monitoring_skipped"))) << "41 is too young to have been";
+  ledgers_.there->purged_before = at(30);
+  EXPECT_THAT(problems(), IsEmpty());
+  ledgers_.there->purged_before = at(10);
+  ledgers_.there->skipped[0].last_end = at(9000);
+  EXPECT_THAT(problems(), IsEmpty()) << "the clock was ahead: what came behind may be older than it looks";
+}
+
+TEST_F(CompareSkipped, RangesThatThisFileNeverGaveAreThoseOfACopy) {
+  there({{1, 25}});
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("5 skipped ranges under this id that this file never gave")));
+  ledgers_.here->current = false;
+  EXPECT_THAT(problems(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace monitor::report

@@ -43,6 +43,13 @@ class VerifyTest : public exporter::ExporterTest {
     test::run(io_, store().purge(clock_.wall() + std::chrono::hours{1}, true, 100'000));
   }
 
+  /// One range of a service of its own.
+  void skip(const std::string& service, std::int64_t count, common::Micros ago = {}) {
+    const auto at = clock_.wall() - ago;
+    store().append(storage::Skipped{.definition = define(definition(service)), .from = at, .to = at, .count = count});
+    commit();
+  }
+
   static std::string reasons_of(const AgentVerification& found) {
     std::string out;
     for (const auto& missing : found.missing) out += fmt::format("{}:{} ", missing.reason, missing.count);
@@ -173,6 +180,89 @@ TEST_F(VerifyTest, WhatIsGivenUpOfAnEarlierIdIsExplained) {
   EXPECT_EQ(reasons_of(found.agents[0]), "");
 }
 
+TEST_F(VerifyTest, AGapThatIsForgottenHereStillExplainsAnEarlierId) {
+  exported(3);
+  server().exec("ALTER TABLE monitoring_results ADD CONSTRAINT no_teapot CHECK (status <> 418)");
+  auto row = result(define(definition()));
+  row.status = 418;
+  append(row);
+  exported(3);
+  new_epoch();
+  exported(2);
+  EXPECT_EQ(test::run(io_, store().drop_quarantined({})), 1);
+  exported(1);
+  commit();
+  const auto later = clock_.wall() + std::chrono::hours{1};
+  test::run(io_, store().forget(later, later, true, 1000));
+  const auto found = verified();
+  ASSERT_THAT(found.agents.at(0).ledgers.here->gaps, IsEmpty());
+  EXPECT_EQ(reasons_of(found.agents.at(1)), "refused:1 ");
+  EXPECT_TRUE(found.explained());
+}
+
+TEST_F(VerifyTest, AResultUnderTwoIdsOfOneFileIsFound) {
+  exported(10);
+  new_epoch();
+  exported(5);
+  purge();
+  EXPECT_TRUE(verified().explained());
+  server().exec(
+      "UPDATE monitoring_results r SET request_timestamp = o.request_timestamp, stored_ms = o.stored_ms "
+      "FROM monitoring_results o WHERE o.seq = 3 AND r.seq = 12");
+  const auto found = verified();
+  ASSERT_THAT(found.agents, SizeIs(2));
+  EXPECT_THAT(found.agents[0].problems,
+              ElementsAre(HasSubstr("1 result under more than one agent id of this file; the first is that of home")));
+  EXPECT_THAT(found.agents[0].ledgers.copies.at(0).seqs, ElementsAre(3, 12));
+  EXPECT_THAT(found.agents[1].problems, IsEmpty());
+  server().exec("UPDATE monitoring_results SET total_us = total_us + 1 WHERE seq = 12");
+  EXPECT_TRUE(verified().explained()) << "two hosts may ask in the same microsecond";
+}
+
+TEST_F(VerifyTest, WhatIsTooMuchToCompareIsSaid) {
+  exported(30);
+  EXPECT_TRUE(verified({.most_stretches = 0}).explained()) << "sums are the same";
+  server().exec("UPDATE monitoring_results SET status = 500 WHERE seq = 12");
+  const auto found = only({.most_stretches = 0});
+  EXPECT_THAT(found.problems, ElementsAre(HasSubstr("30 results in both were not compared")));
+  EXPECT_THAT(only({.most_stretches = 1}).problems, ElementsAre(HasSubstr("1 result differs")));
+}
+
+TEST_F(VerifyTest, ADeletedSkippedRangeIsFoundWhetherItIsStillHereOrNot) {
+  exported(3);
+  for (int i = 0; i < 5; ++i) skip("s", 1, std::chrono::minutes{10 - i});
+  EXPECT_TRUE(verified().explained()) << "they wait";
+  exported(3);
+  EXPECT_TRUE(verified().explained());
+  server().exec("DELETE FROM monitoring_skipped WHERE id IN (2, 5)");
+  EXPECT_THAT(only().problems, ElementsAre(HasSubstr("2 rows of monitoring_skipped had arrived in PostgreSQL and are "
+                                                     "there no more: id 2, 5")));
+  purge();
+  EXPECT_THAT(only().problems, ElementsAre(HasSubstr("id 2, 5")));
+}
+
+TEST_F(VerifyTest, RefusedRangesAndGapsAreExplainedByTheGapsInTheirPlace) {
+  exported(3);
+  server().exec(
+      "ALTER TABLE monitoring_skipped ADD CONSTRAINT few CHECK (count <> 77); "
+      "ALTER TABLE monitoring_gaps ADD CONSTRAINT no_absence CHECK (reason <> 'not_running')");
+  skip("a", 1);
+  skip("b", 77);
+  skip("c", 1);
+  for (const auto reason : {storage::GapReason::kNotRunning, storage::GapReason::kDiskFull}) {
+    store().append(storage::Gap{.reason = reason, .from = clock_.wall(), .to = clock_.wall(), .count = 60});
+  }
+  exported(3);
+  exported(3);
+  ASSERT_EQ(server().value("SELECT string_agg(id::text, ',' ORDER BY id) FROM monitoring_skipped"), "1,3");
+  ASSERT_EQ(server().value("SELECT count(*) FROM monitoring_gaps WHERE reason = 'refused'"), "2");
+  EXPECT_THAT(only().problems, IsEmpty());
+  purge();
+  EXPECT_THAT(only().problems, IsEmpty());
+  server().exec("DELETE FROM monitoring_skipped WHERE id = 3");
+  EXPECT_THAT(only().problems, ElementsAre(HasSubstr("1 row of monitoring_skipped")));
+}
+
 TEST_F(VerifyTest, GapsAreExplainedHereAndThere) {
   exported(5);
   store().append(storage::Gap{.reason = storage::GapReason::kNotRunning,
@@ -194,6 +284,8 @@ TEST_F(VerifyTest, WhatRemoteRetentionRemovedIsExplained) {
   const auto id = define(definition());
   for (const auto ago : {std::chrono::hours{75}, std::chrono::hours{74}, std::chrono::hours{0}})
     append(result(id, ago));
+  skip("old", 1, std::chrono::hours{75});
+  skip("new", 1, std::chrono::minutes{1});
   exported(3);
   purge();
   server().exec("UPDATE monitoring_touched SET at = at - interval '1 hour'");
@@ -205,6 +297,7 @@ TEST_F(VerifyTest, WhatRemoteRetentionRemovedIsExplained) {
   while (exporter::drop_expired(*session, std::chrono::hours{48}).state == exporter::Dropping::kDropped) {
   }
   ASSERT_EQ(count_results(), "4");
+  ASSERT_EQ(server().value("SELECT min(id) || ' ' || max(id) FROM monitoring_skipped"), "2 2");
   const auto found = only();
   EXPECT_EQ(reasons_of(found), "remote_retention:2 ");
   EXPECT_THAT(found.problems, IsEmpty());
@@ -233,10 +326,39 @@ TEST_F(VerifyTest, ACopiedFileGoesOnUnderANewIdAndTheOldOneIsExplained) {
   EXPECT_THAT(found.agents[1].notes, ElementsAre(HasSubstr("went on under a new id")));
 }
 
+TEST_F(VerifyTest, AnOlderCopyThatWasPutBackIsExplainedByTheEpochThatItOpened) {
+  const auto older = folder_ / "older.sqlite3";
+  skip("a", 1);
+  exported(10);
+  add_results(5);  // the copy has them, too
+  exporter_.reset();
+  close_store();
+  std::filesystem::copy_file(file(), older);
+  skip("a", 1);
+  exported(10);
+  exporter_.reset();
+  close_store();
+  std::filesystem::copy_file(older, file(), std::filesystem::copy_options::overwrite_existing);
+  open_store();
+  ASSERT_THAT(test::run(io_, store().earlier_epochs()), SizeIs(1)) << "it was noticed without PostgreSQL";
+  add_results(2);
+  EXPECT_TRUE(verified().explained());
+  exported(4);
+  const auto found = verified();
+  ASSERT_THAT(found.agents, SizeIs(2));
+  EXPECT_TRUE(found.explained());
+  EXPECT_THAT(found.agents[1].notes,
+              ElementsAre(HasSubstr("went on under a new id"), HasSubstr("1 skipped range under this id")));
+  EXPECT_EQ(count_results(), "31");
+}
+
 TEST_F(VerifyTest, ARestoredServerIsTold) {
   use_own_server();
+  skip("a", 1);
   exported(10);
   server().backup();
+  skip("a", 30);
+  skip("b", 30);
   exported(10);
   exporter_.reset();
   server().restore();
