@@ -117,8 +117,18 @@ class Core : public std::enable_shared_from_this<Core> {
     return health;
   }
 
-  void close() {
+  void retire() {
     quiet_ = true;
+    shipper_.retire();
+    maintenance_.retire();
+  }
+
+  // What was interrupted resumes on the io thread, so it has ended only where neither runs: then no thread of the links
+  // has anything left to do.
+  bool busy() const { return shipping_.running() || maintaining_.running(); }
+
+  void close() {
+    retire();  // both, before either is waited for
     shipper_.close();
     maintenance_.close();
   }
@@ -239,6 +249,8 @@ class CoreExporter final : public Exporter {
   void wake() override { core_->wake(); }
   awaitable<void> maintain() override { return core_->maintain(); }
   awaitable<void> flush(std::chrono::milliseconds limit) override { return core_->flush(limit); }
+  void retire() override { core_->retire(); }
+  bool busy() const override { return core_->busy(); }
   Health health() const override { return core_->health(); }
 
  private:

@@ -53,7 +53,8 @@ class Exporter {
                                           storage::Store& store, const async::Clock& clock,
                                           const Limits& limits = Limits{});
   /// Interrupts a call to PostgreSQL that is under way. A connection attempt cannot be interrupted and is waited for
-  /// (Limits::connect per address, and what the resolver takes): a process that must end sooner does not destroy it.
+  /// (Limits::connect per address, and what the resolver takes): who cannot wait so long retires it, and destroys it
+  /// when it is not busy any more; a process that must end sooner does not destroy it.
   virtual ~Exporter() = default;
 
   /// One batch, on a new connection if there is none. Throws nothing but cancellation, which ends the waiting at once,
@@ -69,6 +70,11 @@ class Exporter {
   virtual boost::asio::awaitable<void> maintain() = 0;
   /// One last attempt to send what is committed, within `limit`; it returns in time, even where a call hangs.
   virtual boost::asio::awaitable<void> flush(std::chrono::milliseconds limit) = 0;
+  /// For good: from now on nothing is sent, and no cursor, epoch or quarantine of the store moves, whatever a call that
+  /// is under way still comes to. Returns at once; run() and what else is awaited are to be cancelled before.
+  virtual void retire() = 0;
+  /// A call to PostgreSQL is under way. Once retired and not busy, it never is again, and is destroyed in no time.
+  virtual bool busy() const = 0;
   virtual Health health() const = 0;
 };
 

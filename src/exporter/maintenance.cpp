@@ -150,8 +150,13 @@ awaitable<void> Maintenance::drop_partition() {
   }
 }
 
-void Maintenance::close() {
+void Maintenance::retire() {
   closed_ = true;
+  link_.retire();
+}
+
+void Maintenance::close() {
+  retire();
   link_.close();
 }
 

@@ -23,6 +23,8 @@ class Maintenance {
   /// One pass: roll-ups for a while, and partitions when they are due, or `everything`. Catches what goes wrong: the
   /// next pass tries again, and exporting does not depend on it.
   boost::asio::awaitable<void> pass(bool everything);
+  /// No call begins any more. Does not wait for one under way, as close() does.
+  void retire();
   void close();
 
  private:

@@ -24,12 +24,17 @@ namespace {
 
 using Settings = std::map<std::string, std::string>;
 
+/// libpq's words.
+constexpr std::string_view kNoMemory = "out of memory\n";
+
 /// What the URI sets, by libpq's own reading.
 Settings read_uri(const std::string& uri) {
   char* error = nullptr;
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(uri.c_str(), &error),
                                                                              &PQconninfoFree);
+  const bool no_memory = error == nullptr || std::string_view(error) == kNoMemory;
   PQfreemem(error);  // it may quote the URI
+  if (!options && no_memory) throw Unavailable("there is no memory for a connection to PostgreSQL");
   if (!options) throw Unavailable("libpq cannot read external_database_uri; correct it in the configuration");
   Settings settings;
   for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
@@ -186,10 +191,11 @@ class PqTransaction final : public Transaction {
   }
   void commit() override {
     Answer answer(PQexec(connection_, "COMMIT"), &PQclear);
-    const std::string tag = PQcmdStatus(answer.get());
+    const char* const tag = PQcmdStatus(answer.get());  // null: there was no memory for an answer
+    const bool committed = tag != nullptr && std::string_view(tag) == "COMMIT";
     checked(connection_, std::move(answer), secrets_);
     committed_ = true;
-    if (tag != "COMMIT") throw Unavailable("PostgreSQL rolled the transaction back instead of committing it");
+    if (!committed) throw Unavailable("PostgreSQL rolled the transaction back instead of committing it");
   }
 
  private:
@@ -243,6 +249,7 @@ class PqSession final : public Session {
         settings_sql_(settings_sql(limits)),
         breaker_(breaker),
         connection_(PQconnectdb(connection_string(settings).c_str()), &PQfinish) {
+    if (!connection_) throw Unavailable("there is no memory for a connection to PostgreSQL");
     if (PQstatus(connection_.get()) != CONNECTION_OK) {
       const auto text = cleaned(PQerrorMessage(connection_.get()), secrets_);
       throw Unavailable("PostgreSQL cannot be reached: " + text + connect_advice(text));
@@ -256,6 +263,9 @@ class PqSession final : public Session {
 
   std::unique_ptr<Transaction> begin() override {
     return std::make_unique<PqTransaction>(connection_.get(), secrets_, settings_sql_);
+  }
+  void run_alone(const std::string& sql) override {
+    checked(connection_.get(), Answer(PQexec(connection_.get(), sql.c_str()), &PQclear), secrets_);
   }
   std::string server_encoding() override {
     const char* encoding = PQparameterStatus(connection_.get(), "server_encoding");
@@ -357,9 +367,13 @@ void Link::check_open() const {
   if (closed_) throw boost::system::system_error(boost::asio::error::operation_aborted);
 }
 
-void Link::close() {
+void Link::retire() {
   closed_ = true;
   breaker_.trip_for_good();
+}
+
+void Link::close() {
+  retire();
   pool_.join();
 }
 

@@ -95,6 +95,9 @@ class Session {
   static std::unique_ptr<Session> open(const std::string& uri, const Limits& limits, Breaker& breaker);
   virtual ~Session() = default;
   virtual std::unique_ptr<Transaction> begin() = 0;
+  /// One statement outside of any transaction, for what may be in none, with the role's settings. Throws as
+  /// Transaction::run().
+  virtual void run_alone(const std::string& sql) = 0;
   /// As the server names it: `UTF8`, `LATIN1`, `SQL_ASCII`…
   virtual std::string server_encoding() = 0;
   /// `host:port/database`, for the log.
@@ -150,7 +153,10 @@ class Link {
   void interrupt() { breaker_.trip(); }
   /// Calls that have returned, whatever they returned.
   std::uint64_t calls() const { return calls_; }
-  /// Interrupts, and returns when no call runs; a connection attempt takes up to Limits::connect per address.
+  /// Refuses every call from now on, and interrupts the one under way without waiting for it: a connection attempt goes
+  /// on to its own limit, and what it opened is of no use.
+  void retire();
+  /// The same, and returns when no call runs; a connection attempt takes up to Limits::connect per address.
   void close();
 
  private:

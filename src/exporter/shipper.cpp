@@ -456,8 +456,13 @@ awaitable<void> Shipper::quarantine(const storage::Batch& batch, const std::vect
   quarantined_ += count;
 }
 
-void Shipper::close() {
+void Shipper::retire() {
   closed_ = true;
+  link_.retire();
+}
+
+void Shipper::close() {
+  retire();
   link_.close();
 }
 

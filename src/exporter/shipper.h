@@ -40,6 +40,8 @@ class Shipper {
   void id_is_shared() { shared_ = true; }
 
   void interrupt() { link_.interrupt(); }
+  /// Nothing changes in the store any more. Does not wait for a call under way, as close() does.
+  void retire();
   void close();
   std::uint64_t quarantined() const { return quarantined_; }
   /// Calls to PostgreSQL that have returned.
