@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kLockNotAvailable = "55P03";
 constexpr std::string_view kNotAllowed = "42501";
+/// Empty: nothing has the name.
+constexpr const char* kKindSql = "SELECT max(relkind::text) FROM pg_class WHERE oid = to_regclass('monitoring')";
 /// A row as young as that was written by a tool that still runs.
 constexpr std::chrono::seconds kStillWriting{60};
 
@@ -41,8 +43,6 @@ WHERE NOT EXISTS (
 }
 
 void require_adoptable(Transaction& transaction) {
-  const auto kind = text_of(transaction, "SELECT relkind FROM pg_class WHERE oid = 'monitoring'::regclass");
-  if (kind != "r") refuse("monitoring is neither a plain table nor our view");
   require_columns(transaction);
   if (!text_of(transaction, fmt::format("SELECT to_regclass('{}')", kOriginalTable)).empty()) {
     refuse(fmt::format("the name {} is taken already; rename that first", kOriginalTable));
@@ -86,20 +86,70 @@ WHERE c.oid = '{}'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.
                                           kOriginalTable));
 }
 
+constexpr const char* kOwnersSql = R"sql(
+SELECT quote_ident(pg_get_userbyid(t.relowner)), quote_ident(pg_get_userbyid(o.relowner)), quote_ident(current_user),
+  pg_has_role(t.relowner, 'USAGE') AND pg_has_role(o.relowner, 'USAGE')
+FROM pg_class t, pg_class o WHERE t.oid = 'monitoring'::regclass AND o.oid = 'monitoring_results'::regclass
+)sql";
+
+/// Roles, quoted.
+struct Owners {
+  std::string theirs;  ///< of the predecessor's table
+  std::string ours;    ///< of our tables; has to own the view too, which it makes anew in an upgrade
+};
+
+/// Whoever adopts acts for both.
+Owners require_role(Transaction& transaction) {
+  const auto row = transaction.run(kOwnersSql).at(0);
+  const auto theirs = row.at(0).value_or("");
+  const auto ours = row.at(1).value_or("");
+  if (row.at(3) == "t") return {theirs, ours};
+  const auto role = row.at(2).value_or("");
+  if (theirs == ours) {
+    refuse(fmt::format("this role, {}, may not do it; use the role that owns the table monitoring, {}", role, ours));
+  }
+  refuse(
+      fmt::format("the table monitoring belongs to {}, monitor's own tables to {}, and this role, {}, may not act for "
+                  "both; let a superuser do `GRANT {} TO {};`, and adopt as {}",
+                  theirs, ours, role, theirs, ours, ours));
+}
+
+void require_tables(bool there) {
+  if (there) return;
+  refuse(
+      "monitor's own tables are not there yet, or are those of an older version; start monitor with this database, so "
+      "that its role makes them, and try again");
+}
+
+/// A view reads with its owner's rights. Who owned the table may read the view as before.
+void hand_over(Transaction& transaction, const Owners& owners) {
+  if (const auto grants = grants_sql(transaction); !grants.empty()) transaction.run(grants);
+  transaction.run(
+      fmt::format("GRANT SELECT ON monitoring TO {0}; GRANT SELECT ON {1} TO {2}; "
+                  "ALTER VIEW monitoring OWNER TO {2}",
+                  owners.theirs, kOriginalTable, owners.ours));
+}
+
 Adoption adopt(Transaction& transaction) {
   take_schema_lock(transaction);
-  const bool there = !text_of(transaction, "SELECT to_regclass('monitoring')").empty();
-  if (!there) return Adoption::kNothing;
-  const auto schema = ensure_schema(transaction);
-  if (schema.view == "monitoring") return schema.adopted ? Adoption::kAlready : Adoption::kNothing;
+  const auto kind = text_of(transaction, kKindSql);
+  if (kind.empty()) return Adoption::kNothing;
+  if (kind != "r") {
+    const auto schema = read_schema(transaction);
+    if (schema.view == "monitoring") return schema.adopted ? Adoption::kAlready : Adoption::kNothing;
+    refuse("monitoring is neither a plain table nor our view");
+  }
   require_adoptable(transaction);
+  require_tables(!text_of(transaction, "SELECT to_regclass('monitoring_results')").empty());
+  const auto owners = require_role(transaction);
+  require_tables(read_schema(transaction).complete);
   // From here on nobody reads or writes it until the view is there.
   transaction.run("LOCK TABLE monitoring IN ACCESS EXCLUSIVE MODE");
   require_silence(transaction);
   transaction.run(fmt::format("ALTER TABLE monitoring RENAME TO {0}; COMMENT ON TABLE {0} IS '{1}'", kOriginalTable,
                               kOriginalComment));
   transaction.run(view_sql("monitoring", ViewOf::kOursAndOriginal));
-  if (const auto grants = grants_sql(transaction); !grants.empty()) transaction.run(grants);
+  hand_over(transaction, owners);
   return Adoption::kDone;
 }
 

@@ -15,8 +15,9 @@ namespace {
 // One lock for everything that changes the schema; any constant will do that nothing else in the database uses.
 constexpr std::int64_t kAdvisoryLock = 0x6d6f6e69746f72;  // "monitor"
 constexpr std::string_view kPrefix = "monitoring_results_";
-/// DETACH takes the table's strongest lock: it waits behind every open SELECT, and every insert waits behind it.
-constexpr std::chrono::milliseconds kDetachWait{200};
+/// DETACH, and DROP INDEX, take the table's strongest lock: that waits behind every open SELECT, and every insert waits
+/// behind it.
+constexpr std::chrono::milliseconds kStrongWait{200};
 
 struct State {
   int version = 0;      ///< 0: there is none
@@ -51,6 +52,18 @@ WHERE obj_description(c.oid, 'pg_class') = $2 OR EXISTS (
   WHERE d.refobjid = c.oid AND r.ev_class = to_regclass('monitoring'))
 )sql";
 
+constexpr const char* kIndexStateSql = R"sql(
+SELECT CASE WHEN EXISTS (SELECT FROM pg_stat_progress_create_index
+                         WHERE datname = current_database() AND relid = to_regclass('monitoring_skipped')) THEN 'begun'
+            ELSE (SELECT CASE WHEN indisvalid THEN 'valid' ELSE 'invalid' END FROM pg_index
+                  WHERE indexrelid = to_regclass($1)) END
+)sql";
+
+std::string index_sql(std::string_view how) {
+  return fmt::format("CREATE INDEX {} IF NOT EXISTS {} ON monitoring_skipped (to_timestamp, from_timestamp)", how,
+                     kIndexName);
+}
+
 State read_state(Transaction& transaction) {
   State state;
   state.view = transaction.run(kViewSql, {std::string(kViewComment)}).at(0).at(0).value_or("");
@@ -72,7 +85,7 @@ void make_tables(Transaction& transaction) {
   constexpr int kQuick = 100'000;
   const auto rows = transaction.run(
       fmt::format("SELECT count(*) FROM (SELECT FROM monitoring_skipped LIMIT {}) AS first_rows", kQuick));
-  if (number_in(rows.at(0).at(0)) < kQuick) transaction.run(kIndexSql);
+  if (number_in(rows.at(0).at(0)) < kQuick) transaction.run(index_sql(""));
   transaction.run(
       fmt::format("INSERT INTO monitoring_schema SELECT {0}, timezone('utc', now()) "
                   "WHERE NOT EXISTS (SELECT FROM monitoring_schema WHERE version >= {0})",
@@ -129,8 +142,20 @@ void take_schema_lock(Transaction& transaction) {
   transaction.run(fmt::format("SELECT pg_advisory_xact_lock({})", kAdvisoryLock));
 }
 
-SchemaReport ensure_schema(Transaction& transaction) {
+SchemaReport read_schema(Transaction& transaction) {
+  const State state = read_state(transaction);
   SchemaReport report;
+  report.complete = state.current();
+  report.view = state.view;
+  report.adopted = state.adopted;
+  return report;
+}
+
+SchemaReport ensure_schema(Session& session) {
+  const auto begun = session.begin();
+  Transaction& transaction = *begun;
+  SchemaReport report;
+  report.now = server_now(transaction);
   State state = read_state(transaction);
   bool upgraded = false;
   if (!state.current()) {
@@ -145,26 +170,25 @@ SchemaReport ensure_schema(Transaction& transaction) {
     report.created = true;
   }
   report.created |= ensure_outcomes(transaction, upgraded);
+  report.complete = true;
   report.view = state.view;
   report.adopted = state.adopted;
+  transaction.commit();
   return report;
 }
 
-SchemaReport ensure_schema(Session& session) {
-  const auto transaction = session.begin();
-  const auto now = server_now(*transaction);
-  auto report = ensure_schema(*transaction);
-  report.now = now;
-  transaction->commit();
-  return report;
-}
-
+// Nothing waits for it, and it may take as long as the link lets it. What was begun and came to no end is of no use and
+// stays in the way; it is told from one that somebody makes just now by the server's own list of these.
 void ensure_index(Session& session) {
-  const auto transaction = session.begin();
-  if (transaction->run("SELECT to_regclass($1)", {kIndexName}).at(0).at(0)) return;
-  if (!take_rollup_lock(*transaction)) return;  // another agent may be making it
-  transaction->run(kIndexSql);
-  transaction->commit();
+  const auto state = session.begin()->run(kIndexStateSql, {kIndexName}).at(0).at(0).value_or("");
+  if (state == "valid" || state == "begun") return;
+  if (state == "invalid") {
+    const auto transaction = session.begin();
+    transaction->run(
+        fmt::format("SET LOCAL lock_timeout = {}; DROP INDEX IF EXISTS {}", kStrongWait.count(), kIndexName));
+    transaction->commit();
+  }
+  session.run_alone(index_sql("CONCURRENTLY"));
 }
 
 bool ensure_outcomes(Transaction& transaction, bool rewrite) {
@@ -237,7 +261,7 @@ Dropped drop_expired(Session& session, std::chrono::seconds retention) {
   if (!take_rollup_lock(*transaction) || !seal(*transaction, end)) return {Dropping::kWaiting, oldest};
   const auto name = std::string(kPrefix) + name_of_day(oldest);
   transaction->run(fmt::format("SET LOCAL lock_timeout = {1}; ALTER TABLE monitoring_results DETACH PARTITION {0}",
-                               name, kDetachWait.count()));
+                               name, kStrongWait.count()));
   if (is_touched(*transaction, end)) return {Dropping::kWaiting, oldest};
   transaction->run(fmt::format("DROP TABLE {0}", name));
   transaction->commit();

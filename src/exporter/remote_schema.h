@@ -30,6 +30,7 @@ inline constexpr int kFlagHttp10 = 32;
 
 struct SchemaReport {
   bool created = false;    ///< something was made or upgraded
+  bool complete = false;   ///< nothing is missing, nor of an older version
   std::string view;        ///< `monitoring`, or `monitoring_v` where the name is taken
   bool adopted = false;    ///< the view has the predecessor's rows too
   common::WallTime now{};  ///< the server's clock
@@ -37,12 +38,12 @@ struct SchemaReport {
 
 /// Makes what is missing, under an advisory lock. Without anything to make, nothing but SELECT is needed.
 SchemaReport ensure_schema(Session& session);
-/// The same as a part of a transaction; leaves `now` out.
-SchemaReport ensure_schema(Transaction& transaction);
+/// What is there, as a part of a transaction; makes nothing, and leaves `now` out.
+SchemaReport read_schema(Transaction& transaction);
 /// Held until the end of the transaction by whoever changes the schema.
 void take_schema_lock(Transaction& transaction);
-/// Makes the index that ensure_schema() leaves out of a large table. Batches with skipped ranges wait, or are refused
-/// with 55P03, as long as that takes.
+/// Makes the index that ensure_schema() leaves out of a large table; batches go on meanwhile. It waits for transactions
+/// that were there before, in none of its own, so that the role's limits on statements and locks are those in force.
 void ensure_index(Session& session);
 /// Puts in what is missing of the list of outcomes, which grows with the program, without a change of the schema;
 /// `rewrite`: the words of an older version too. Whether there was anything to do.

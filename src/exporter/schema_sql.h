@@ -14,8 +14,6 @@ inline constexpr std::string_view kNewestColumn = "evidence";
 
 /// Makes reading faster, and takes long to make where the table is large already.
 inline constexpr const char* kIndexName = "monitoring_skipped_time";
-inline constexpr const char* kIndexSql =
-    "CREATE INDEX IF NOT EXISTS monitoring_skipped_time ON monitoring_skipped (to_timestamp, from_timestamp)";
 
 /// Every table, each made only if it is missing, with every column.
 std::string tables_sql();

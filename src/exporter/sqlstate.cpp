@@ -22,7 +22,9 @@ std::string_view advice_for(std::string_view sqlstate) {
   if (group == "28") return "check user and password in external_database_uri, and the server's pg_hba.conf";
   if (sqlstate == "3D000") return "create the database, or correct its name in external_database_uri";
   if (sqlstate == "3F000") return "create the schema that the role's search_path names, and let the role create in it";
-  if (sqlstate == "42501") return "grant the role of external_database_uri the rights on the monitoring_ tables";
+  if (sqlstate == "42501") {
+    return "let the role of external_database_uri own the monitoring_ tables, and create tables in their schema";
+  }
   if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "42804" || sqlstate == "42846") {
     return "the monitoring_ tables were changed: restore them, or rename them and new ones are made";
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "exporter/remote_schema.h"
+#include "exporter/schema_sql.h"
 #include "fixture.h"
 
 namespace monitor::exporter {
@@ -28,10 +29,22 @@ FROM generate_series(0, 9) AS i;
 
 class AdoptionTest : public ExporterTest {
  protected:
-  Adoption adopt() {
+  /// The predecessor's table, and ours beside it.
+  void both() {
+    server().exec(kOriginal);
     Breaker breaker;
-    return adopt_original(*Session::open(server().uri(), limits_, breaker));
+    ensure_schema(*Session::open(server().uri(), limits_, breaker));
   }
+  Adoption adopt() { return adopt_as(server().uri()); }
+  Adoption adopt_as(const std::string& uri) const {
+    Breaker breaker;
+    return adopt_original(*Session::open(uri, limits_, breaker));
+  }
+  void make_role(const std::string& name) {
+    server().exec("DROP ROLE IF EXISTS " + name + "; CREATE ROLE " + name + " LOGIN PASSWORD '" + name +
+                  "'; GRANT CREATE, USAGE ON SCHEMA public TO " + name);
+  }
+  void drop_role(const std::string& name) { server().exec("DROP OWNED BY " + name + " CASCADE; DROP ROLE " + name); }
   std::string refusal() {
     try {
       adopt();
@@ -69,8 +82,8 @@ TEST_F(AdoptionTest, TheColumnsAreThoseOfTheView) {
       "SELECT string_agg(column_name || ' ' || data_type, ',' ORDER BY ordinal_position) FROM "
       "information_schema.columns "
       "WHERE table_name = ";
-  server().exec(kOriginal);
-  ASSERT_EQ(adopt(), Adoption::kDone) << "also before anything was exported";
+  both();
+  ASSERT_EQ(adopt(), Adoption::kDone) << "also where nothing was exported yet";
   EXPECT_EQ(server().value(columns + "'monitoring'"), server().value(columns + "'monitoring_v'"));
 }
 
@@ -90,7 +103,7 @@ TEST_F(AdoptionTest, AnExporterThatRunsGoesOnAndSoDoesTheNextOne) {
 }
 
 TEST_F(AdoptionTest, AViewThatIsMadeAnewKeepsTheOldRows) {
-  server().exec(kOriginal);
+  both();
   ASSERT_EQ(adopt(), Adoption::kDone);
   server().exec("DROP VIEW monitoring");
   add_results(1);
@@ -106,7 +119,7 @@ TEST_F(AdoptionTest, AViewThatIsMadeAnewKeepsTheOldRows) {
 TEST_F(AdoptionTest, ASecondTimeThereIsNothingToDo) {
   EXPECT_EQ(adopt(), Adoption::kNothing);
   EXPECT_EQ(server().value("SELECT count(to_regclass('monitoring_results'))"), "0") << "nothing was made either";
-  server().exec(kOriginal);
+  both();
   ASSERT_EQ(adopt(), Adoption::kDone);
   EXPECT_EQ(adopt(), Adoption::kAlready);
   server().exec("COMMENT ON TABLE monitoring_original IS NULL; COMMENT ON VIEW monitoring IS NULL");
@@ -120,7 +133,7 @@ TEST_F(AdoptionTest, OurOwnViewAloneIsNothingToAdopt) {
 }
 
 TEST_F(AdoptionTest, WhoMightReadTheTableMayReadTheView) {
-  server().exec(kOriginal);
+  both();
   server().exec(
       "DROP ROLE IF EXISTS \"a dashboard\"; CREATE ROLE \"a dashboard\"; "
       "GRANT SELECT ON monitoring TO \"a dashboard\"");
@@ -150,7 +163,7 @@ TEST_F(AdoptionTest, WhatDependsOnTheTableIsNamed) {
 }
 
 TEST_F(AdoptionTest, ATableThatIsInUseOrWrittenToIsRefused) {
-  server().exec(kOriginal);
+  both();
   limits_.lock = std::chrono::milliseconds{100};
   {
     const test::PostgresSession other(server());
@@ -163,17 +176,71 @@ TEST_F(AdoptionTest, ATableThatIsInUseOrWrittenToIsRefused) {
 }
 
 TEST_F(AdoptionTest, ARoleThatDoesNotOwnTheTableIsToldSo) {
+  both();
+  make_role("small");
+  server().exec("GRANT ALL ON monitoring TO small");
+  EXPECT_THAT([&] { adopt_as(server().uri_of("small", "small")); },
+              testing::ThrowsMessage<Refused>(HasSubstr("use the role that owns the table monitoring, monitor")));
+  drop_role("small");
+}
+
+TEST_F(AdoptionTest, OurTablesAreMadeByTheMonitorAndNotByIt) {
   server().exec(kOriginal);
-  server().exec(
-      "DROP ROLE IF EXISTS small; CREATE ROLE small LOGIN PASSWORD 'small'; "
-      "GRANT CREATE, USAGE ON SCHEMA public TO small; GRANT ALL ON monitoring TO small");
-  auto uri = server().uri();
-  const auto at = uri.find("monitor:");
-  uri.replace(at, uri.find('@') - at, "small:small");
-  Breaker breaker;
-  const auto session = Session::open(uri, limits_, breaker);
-  EXPECT_THAT([&] { adopt_original(*session); }, testing::ThrowsMessage<Refused>(HasSubstr("the role that owns")));
-  server().exec("DROP OWNED BY small; DROP ROLE small");
+  EXPECT_THAT(refusal(), HasSubstr("start monitor with this database"));
+  EXPECT_EQ(server().value("SELECT count(to_regclass('monitoring_results'))"), "0");
+}
+
+// The predecessor had a role of its own, and so has monitor.
+class TwoRoles : public AdoptionTest {
+ protected:
+  void SetUp() override {
+    make_role("before");
+    make_role("ours");
+    server().exec("SET ROLE before; " + std::string(kOriginal));
+    options_.uri = server().uri_of("ours", "ours");
+    add_results(3);
+    ASSERT_EQ(drain(), Progress::kIdle);
+  }
+  void TearDown() override {
+    exporter_.reset();
+    drop_role("before");
+    drop_role("ours");
+  }
+  std::string refusal_as(const std::string& role) {
+    try {
+      adopt_as(server().uri_of(role, role));
+    } catch (const Refused& error) {
+      return error.what();
+    }
+    return "adopted";
+  }
+  void expect_both_go_on() {
+    for (const auto* role : {"ours", "before"}) {
+      EXPECT_EQ(server().value("SET ROLE " + std::string(role) + "; SELECT count(*) FROM monitoring"), "13") << role;
+    }
+    server().exec("DROP VIEW monitoring_v; UPDATE monitoring_schema SET version = 2");
+    restart_exporter();
+    add_results(1);
+    EXPECT_EQ(logged([&] { ASSERT_EQ(drain(), Progress::kIdle) << exporter().health().problem; }), "");
+    // As an upgrade does with a view of fewer columns.
+    server().exec("SET ROLE ours; " + view_sql("monitoring", ViewOf::kOursAndOriginal));
+    EXPECT_EQ(server().value("SELECT count(*) FROM monitoring"), "14");
+  }
+};
+
+TEST_F(TwoRoles, EachAloneIsToldWhatToGrant) {
+  const std::string grant = "GRANT before TO ours;";
+  EXPECT_THAT(refusal_as("before"), HasSubstr("`" + grant + "`, and adopt as ours"));
+  EXPECT_THAT(refusal_as("ours"), HasSubstr("`" + grant + "`, and adopt as ours"));
+  EXPECT_EQ(server().value("SELECT relkind FROM pg_class WHERE oid = to_regclass('monitoring')"), "r");
+  server().exec(grant);
+  ASSERT_EQ(refusal_as("ours"), "adopted");
+  expect_both_go_on();
+}
+
+TEST_F(TwoRoles, WhatASuperuserAdoptsBelongsToTheMonitor) {
+  ASSERT_EQ(adopt(), Adoption::kDone);
+  expect_both_go_on();
 }
 
 TEST_F(AdoptionTest, ATimeRangeUsesIndexesOfBothHalves) {

@@ -1,0 +1,75 @@
+// The index that an upgrade leaves to the maintenance, because a large table takes long.
+#include <thread>
+
+#include "fixture.h"
+
+namespace monitor::exporter {
+namespace {
+
+constexpr const char* kSomebodyWaits =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = 'monitor' AND wait_event_type = 'Lock'";
+constexpr const char* kSkipped =
+    "INSERT INTO monitoring_skipped SELECT 99, coalesce(max(id), 0) + 1, 1, 'stopping', timezone('utc', now()), "
+    "timezone('utc', now()), 1 FROM monitoring_skipped";
+
+class IndexTest : public ExporterTest {
+ protected:
+  void SetUp() override {
+    add_results(1);
+    ASSERT_EQ(drain(), Progress::kIdle);
+    ASSERT_EQ(state(), "valid");
+  }
+  std::string state() {
+    return server().value(
+        "SELECT coalesce((SELECT CASE WHEN indisvalid THEN 'valid' ELSE 'invalid' END FROM pg_index "
+        "WHERE indexrelid = to_regclass('monitoring_skipped_time')), 'none')");
+  }
+  void maintain() { test::run(io_, exporter().maintain()); }
+  void wait_for_one_that_waits() {
+    while (server().value(kSomebodyWaits) == "0") std::this_thread::yield();
+  }
+};
+
+TEST_F(IndexTest, IsMadeWhileOthersWrite) {
+  server().exec("DROP INDEX monitoring_skipped_time");
+  const test::PostgresSession writer(server());
+  writer.exec(std::string("BEGIN; ") + kSkipped);
+  std::thread meanwhile([&] {
+    wait_for_one_that_waits();
+    EXPECT_NO_THROW(
+        server().exec("SET lock_timeout = 500; INSERT INTO monitoring_skipped SELECT 98, 1, 1, 'stopping', "
+                      "timezone('utc', now()), timezone('utc', now()), 1"));
+    writer.exec("COMMIT");
+  });
+  maintain();
+  meanwhile.join();
+  EXPECT_EQ(state(), "valid");
+  EXPECT_EQ(server().value("SELECT count(*) FROM monitoring_skipped"), "2");
+}
+
+TEST_F(IndexTest, ThatCameToNoEndIsMadeAnew) {
+  server().exec("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'monitoring_skipped_time'::regclass");
+  ASSERT_EQ(state(), "invalid");
+  maintain();
+  EXPECT_EQ(state(), "valid");
+}
+
+TEST_F(IndexTest, ThatAnotherAgentMakesIsLeftToIt) {
+  server().exec("DROP INDEX monitoring_skipped_time");
+  const test::PostgresSession writer(server());
+  writer.exec(std::string("BEGIN; ") + kSkipped);
+  std::thread other([&] {
+    const test::PostgresSession agent(server());
+    agent.exec(
+        "CREATE INDEX CONCURRENTLY monitoring_skipped_time ON monitoring_skipped (to_timestamp, from_timestamp)");
+  });
+  wait_for_one_that_waits();
+  EXPECT_EQ(logged([&] { maintain(); }), "");
+  EXPECT_EQ(state(), "invalid") << "it is not ready yet, and nobody waited for it";
+  writer.exec("COMMIT");
+  other.join();
+  EXPECT_EQ(state(), "valid");
+}
+
+}  // namespace
+}  // namespace monitor::exporter
