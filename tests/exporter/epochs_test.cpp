@@ -1,25 +1,9 @@
 #include "async/task_group.h"
+#include "copies.h"
 #include "fixture.h"
 
 namespace monitor::exporter {
 namespace {
-
-/// The files of a database as a crash of the machine would leave them. The target keeps its inode, and the lock file
-/// comes too: the store itself sees that a file is another one, and what is tested here is what PostgreSQL tells the
-/// exporter.
-void copy_database(const std::filesystem::path& from, const std::filesystem::path& to) {
-  for (const char* suffix : {"", "-wal", ".lock"}) {
-    auto source = from;
-    auto target = to;
-    source += suffix;
-    target += suffix;
-    if (std::filesystem::exists(source)) {
-      std::filesystem::copy_file(source, target, std::filesystem::copy_options::overwrite_existing);
-    } else {
-      std::filesystem::remove(target);
-    }
-  }
-}
 
 TEST_F(ExporterTest, ACrashBetweenTheCommitsLeavesNeitherGapNorDuplicate) {
   add_results(500);
@@ -84,126 +68,6 @@ TEST_F(ExporterTest, ACopiedFileGoesOnUnderANewId) {
   EXPECT_EQ(count_results(), "180");
 }
 
-/// How often one number of one agent stands for two results, or was lost between here and there.
-constexpr const char* kTwice =
-    "SELECT (count(*) - count(DISTINCT (agent, seq))) || ' ' || count(*) FROM monitoring_results";
-
-class Restored : public ExporterTest {
- protected:
-  /// 10 results arrive, a copy is made, 10 more arrive of every kind.
-  void run_on_after_a_copy(bool with_lock) {
-    std::filesystem::create_directory(folder_ / "kept");
-    add_results(10);
-    append_others();
-    ASSERT_EQ(drain(), Progress::kIdle);
-    restart();
-    copy_database(file(), kept_);
-    if (!with_lock) std::filesystem::remove(lock_of(kept_));
-    add_results(10);
-    append_others();
-    ASSERT_EQ(drain(), Progress::kIdle);
-    original_ = test::run(io_, store().identity()).agent_id;
-    exporter_.reset();
-    close_store();
-    ASSERT_EQ(server().value(kTwice), "0 20");
-  }
-  void append_others() {
-    const auto now = clock_.wall();
-    store().append(storage::Skipped{.definition = define(definition()), .from = now, .to = now, .count = 1});
-    store().append(storage::Gap{.reason = storage::GapReason::kNotRunning, .from = now, .to = now, .count = 1});
-    commit();
-  }
-  static std::filesystem::path lock_of(std::filesystem::path path) { return path += ".lock"; }
-  void restore() {
-    for (const char* suffix : {"", ".lock"}) {
-      auto from = kept_;
-      auto to = file();
-      from += suffix;
-      to += suffix;
-      if (!std::filesystem::exists(from)) continue;
-      std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
-    }
-  }
-  void restart() {
-    exporter_.reset();
-    close_store();
-    open_store();
-  }
-  std::string agent() { return test::run(io_, store().identity()).agent_id; }
-  std::string others() {
-    return server().value(
-        "SELECT (SELECT count(*) FROM monitoring_skipped) || ' ' || (SELECT count(*) FROM monitoring_gaps)");
-  }
-
-  const std::filesystem::path kept_ = folder_ / "kept" / "copy";
-  std::string original_;
-};
-
-TEST_F(Restored, AnOlderCopyInPlaceIsNoticedBeforeTheFirstRow) {
-  run_on_after_a_copy(false);
-  restore();
-  const auto log = logged([&] { open_store(); });
-  EXPECT_EQ(count(log, "an older copy was put in its place"), 1) << log;
-  EXPECT_NE(agent(), original_);
-  add_results(20);  // PostgreSQL is away, and then there
-  ASSERT_EQ(drain(), Progress::kIdle);
-  EXPECT_EQ(server().value(kTwice), "0 40");
-}
-
-// The folder came back as a whole, so that the file alone cannot tell.
-TEST_F(Restored, RowsThatWereTakenBeforePostgresCouldTellGoUnderTheNewId) {
-  run_on_after_a_copy(true);
-  restore();
-  add_results(5);
-  append_others();
-  EXPECT_EQ(agent(), original_);
-  const auto log = logged([&] { ASSERT_EQ(drain(), Progress::kIdle); });
-  EXPECT_EQ(count(log, "goes on under a new agent id"), 1) << log;
-  EXPECT_NE(agent(), original_);
-  EXPECT_EQ(server().value(kTwice), "0 25");
-  EXPECT_EQ(others(), "3 3");
-  EXPECT_EQ(server().value("SELECT min(seq) || ' ' || max(seq) FROM monitoring WHERE agent_id = '" + agent() + "'"),
-            "11 15");
-}
-
-// By then there are more rows here than PostgreSQL has: its head looks like a commit whose answer was lost.
-TEST_F(Restored, MoreRowsThanPostgresHasAreNoticedToo) {
-  run_on_after_a_copy(true);
-  restore();
-  add_results(50);
-  append_others();
-  append_others();
-  ASSERT_EQ(drain(), Progress::kIdle);
-  EXPECT_NE(agent(), original_);
-  EXPECT_EQ(server().value(kTwice), "0 70");
-  EXPECT_EQ(others(), "4 4");
-}
-
-TEST_F(Restored, StartsBeforePostgresIsBackChangeNothing) {
-  run_on_after_a_copy(true);
-  restore();
-  for (int i = 0; i < 3; ++i) {
-    add_results(10);
-    restart();
-  }
-  ASSERT_EQ(drain(), Progress::kIdle);
-  EXPECT_NE(agent(), original_);
-  EXPECT_EQ(server().value(kTwice), "0 50");
-}
-
-TEST_F(Restored, RowsOfTheQuarantineGoUnderTheNewIdToo) {
-  run_on_after_a_copy(true);
-  restore();
-  add_results(5);
-  test::run(io_, store().quarantine({{.seq = 12, .sqlstate = "22021", .reason = "bad"}}));
-  ASSERT_EQ(drain(), Progress::kIdle);
-  EXPECT_EQ(server().value(kTwice), "0 24");
-  EXPECT_EQ(test::run(io_, store().retry_quarantined({})).count, 1);
-  ASSERT_EQ(drain(), Progress::kIdle);
-  EXPECT_EQ(server().value(kTwice), "0 25");
-  EXPECT_EQ(server().value("SELECT count(*) FROM monitoring WHERE seq = 12 AND agent_id = '" + agent() + "'"), "1");
-}
-
 // Nothing was restored: these starts have to keep their id.
 TEST_F(ExporterTest, StartsWithoutPostgresKeepTheId) {
   add_results(10);
@@ -246,11 +110,6 @@ TEST_F(ExporterTest, AnotherWriterUnderOurIdIsNoticed) {
   EXPECT_EQ(count_results(), "20");
 }
 
-/// Results, distinct ones by the moment they were requested, agents.
-constexpr const char* kDistinct =
-    "SELECT count(*) || ' ' || count(DISTINCT (definition, request_timestamp)) || ' ' || count(DISTINCT agent) FROM "
-    "monitoring_results";
-
 // It is started elsewhere, and sends what it had from the first file under that one's id.
 TEST_F(ExporterTest, WhatALivingCopySentOfOursIsNotSentAgain) {
   add_results(10);
@@ -291,20 +150,6 @@ TEST_F(ExporterTest, RowsOfOursThatAnotherProcessSendsMakeNoNewId) {
   EXPECT_EQ(drain(), Progress::kIdle);
   EXPECT_EQ(server().value(kDistinct), "30 30 1");
   EXPECT_EQ(test::run(io_, store().identity()).agent_id, id);
-}
-
-TEST_F(Restored, RowsThatPostgresNeverAgreedToGoUnderTheNewIdOfAMovedFile) {
-  run_on_after_a_copy(true);
-  restore();
-  add_results(10);  // 11 to 20, which PostgreSQL has with other times; it is away
-  close_store();
-  std::filesystem::copy_file(file(), folder_ / "moved");
-  std::filesystem::rename(folder_ / "moved", file());
-  add_results(11);
-  ASSERT_EQ(drain(), Progress::kIdle);
-  EXPECT_NE(agent(), original_);
-  EXPECT_EQ(server().value(kTwice), "0 41");
-  EXPECT_EQ(server().value(kDistinct), "41 41 2");
 }
 
 TEST_F(ExporterTest, ARestoredPostgresGetsWhatItLostOfEarlierIdsToo) {
