@@ -18,6 +18,7 @@
 #include "app/plan.h"
 #include "app/reload_json.h"
 #include "app/reloader.h"
+#include "app/retired_exporters.h"
 #include "app/signals.h"
 #include "app/store_commands.h"
 #include "app/supervisor.h"
@@ -83,9 +84,7 @@ class Daemon {
   asio::awaitable<void> run_exporter();
   asio::awaitable<void> stop_in_order();
   asio::awaitable<void> stop_exporting();
-  Watched watched() const;
-
-  bool exporting() const { return !settings_->exporter.uri.empty(); }
+  Watched look();
 
   common::MemoryReserve reserve_;
   std::shared_ptr<const config::Settings> settings_;  // in force
@@ -100,6 +99,7 @@ class Daemon {
   std::unique_ptr<probe::Prober> prober_;
   std::unique_ptr<agent::Agent> agent_;
   std::unique_ptr<exporter::Exporter> exporter_;
+  RetiredExporters retired_;
   std::unique_ptr<collector::Collector> collector_;
   Reloader reloader_;
   std::unique_ptr<control::Server> control_;  // null: it could not be opened
@@ -134,7 +134,7 @@ async::TaskGroup::OnFailure Daemon::on_failure() {
 Daemon::Daemon(config::Settings settings, bool notify_systemd)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
       systemd_(notify_systemd),
-      supervisor_([this] { return watched(); }, systemd_, watch_, memory_watch_, clock_),
+      supervisor_([this] { return look(); }, systemd_, watch_, memory_watch_, clock_),
       reloader_(
           io_.get_executor(), [this] { return settings_; }, [this](Takeover& next) { return apply(next); }, systemd_),
       agent_tasks_(io_.get_executor(), on_failure()),
@@ -270,7 +270,7 @@ asio::awaitable<void> Daemon::replace(Workers next, const Difference& difference
     if (exporter_) co_await stop_exporting();
     co_await exporter_tasks_.join();
     if (stopping_) co_return;
-    exporter_ = std::move(next.exporter);
+    retired_.take(std::exchange(exporter_, std::move(next.exporter)));
     start_exporter();
   }
   if (difference.collector) {
@@ -285,7 +285,7 @@ asio::awaitable<void> Daemon::replace(Workers next, const Difference& difference
 
 void Daemon::say_where_results_go() const {
   const auto local = common::format_size(local_volume(*settings_, store_->max_size_bytes()).bytes_a_day);
-  if (exporting()) {
+  if (!settings_->exporter.uri.empty()) {
     log::info("{} services. Results go to {} (about {} a day) and on to {} (about {} a day).",
               settings_->agent.services.size(), settings_->storage.path.string(), local,
               exporter::masked_uri(settings_->exporter.uri),
@@ -365,7 +365,8 @@ asio::awaitable<void> Daemon::stop_exporting() {
   if (!exporter_runs_) co_await exporter_->flush(kLastExport);
 }
 
-Watched Daemon::watched() const {
+Watched Daemon::look() {
+  retired_.sweep();
   return {.settings = *settings_,
           .store = *store_,
           .agent = agent_.get(),
