@@ -265,11 +265,12 @@ class Comparison {
   // not. What the other says of times and numbers is not always the same.
   void tell_lost_gaps() {
     if (!found_.ledgers.here) return;
+    const auto arrived = std::min(there_.head.gaps, found_.ledgers.here->exported_gaps);
     std::int64_t lost = 0;
     std::int64_t refused = 0;
     for (const auto& gap : found_.ledgers.here->gaps) {
       const bool there = std::ranges::find(there_.gaps, gap.id, &LedgerGap::id) != there_.gaps.end();
-      if (gap.id > there_.head.gaps || there) continue;
+      if (gap.id > arrived || there) continue;
       const auto other = std::ranges::find_if(
           telling_, [&gap](const auto& later) { return later.id > gap.id && stands_for_one(later); });
       if (other != telling_.end()) {

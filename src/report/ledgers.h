@@ -76,6 +76,7 @@ struct LedgerHere {
   std::vector<LedgerGap> told_elsewhere;
   storage::Seq exported = 0;  ///< results up to here have arrived, it was marked
   std::int64_t exported_skipped = 0;
+  std::int64_t exported_gaps = 0;
   std::optional<common::WallTime> newest;
 };
 

@@ -39,6 +39,7 @@ LedgerHere here_of(const storage::Ledger& ledger, const storage::LedgerEpoch& ep
   here.skipped_numbers = {epoch.first.skipped, epoch.last.skipped};
   here.skipped = SeqSet(epoch.skipped);
   here.exported_skipped = ledger.exported.skipped;
+  here.exported_gaps = ledger.exported.gaps;
   std::vector<SeqRange> quarantined;
   for (const Seq seq : ledger.quarantined) {
     if (seq >= epoch.first.results && seq <= epoch.last.results) quarantined.push_back({seq, seq});

@@ -54,6 +54,7 @@ TEST_F(VerifyCommand, TellsAProgram) {
   EXPECT_EQ(agent.at("lag").at("results"), 10);
   EXPECT_EQ(agent.at("unexplained").as_array().size(), 1U);
   EXPECT_EQ(agent.at("missing").at(2).at("reason"), "unexplained");
+  EXPECT_EQ(agent.at("not_compared"), 0);
   EXPECT_TRUE(json.at("since").is_null());
 }
 

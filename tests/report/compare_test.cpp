@@ -180,17 +180,22 @@ TEST(Compare, WhatWasRemovedSoLongAgoThatNothingTellsOfItIsNotMissing) {
 TEST(Compare, ADeletedGapIsAFinding) {
   auto ledgers = healthy();
   ledgers.here->gaps = {{.id = 3, .reason = "not_running", .count = 5}};
+  ledgers.here->exported_gaps = 4;
   ledgers.there->head.gaps = 2;
   EXPECT_THAT(compare(ledgers).problems, IsEmpty()) << "it waits";
   ledgers.there->head.gaps = 3;
   EXPECT_THAT(compare(ledgers).problems, ElementsAre(HasSubstr("1 row of monitoring_gaps had arrived")));
   ledgers.here->gaps.push_back({.id = 4, .reason = "refused", .count = 5});
   EXPECT_THAT(compare(ledgers).problems, IsEmpty()) << "it was refused, and another gap tells of it";
+  ledgers.here->gaps.pop_back();
+  ledgers.here->exported_gaps = 2;
+  EXPECT_THAT(compare(ledgers).problems, IsEmpty()) << "it is refused now, and another gap will tell of it";
 }
 
 TEST(Compare, AGapThatStandsForARefusedOneMayBeRefusedToo) {
   auto ledgers = healthy();
   ledgers.here->gaps = {{.id = 3, .reason = "size_cap", .count = 5}, {.id = 4, .reason = "refused", .count = 1}};
+  ledgers.here->exported_gaps = 4;
   ledgers.there->head.gaps = 4;
   const auto found = compare(ledgers);
   EXPECT_THAT(found.problems, IsEmpty());
