@@ -52,6 +52,15 @@ class Pipeline : public testing::Test {
     world_.write_config(text);
   }
   void live_for(seconds duration) { std::this_thread::sleep_for(duration); }  // the run itself takes this long
+  /// Also the run itself, while somebody looks again and again.
+  void verify_for(seconds duration) {
+    const auto end = std::chrono::steady_clock::now() + duration;
+    for (int i = 0; i < 5 || std::chrono::steady_clock::now() < end; ++i) {
+      const auto found = world_.monitor({"verify"});
+      EXPECT_EQ(found.status, 0) << found.out << found.err;
+      std::this_thread::sleep_for(milliseconds{100});
+    }
+  }
   bool drained() {
     const auto local = world_.local("SELECT coalesce(max(seq), 0) FROM results").at(0).at(0);
     return eventually([&] { return postgres_.value("SELECT coalesce(max(seq), 0) FROM monitoring_results") >= local; });
@@ -66,7 +75,7 @@ TEST_F(Pipeline, AnOutageAndAKillLoseNothingButTheCommitWindow) {
   write_config();
   auto first = world_.start();
   ASSERT_TRUE(first->wait_for("Exported ")) << first->err();
-  live_for(seconds{seconds_ / 3});
+  verify_for(seconds{seconds_ / 3});
   postgres_.stop();
   live_for(seconds{seconds_ / 5});
   postgres_.start();
@@ -78,7 +87,7 @@ TEST_F(Pipeline, AnOutageAndAKillLoseNothingButTheCommitWindow) {
   ASSERT_EQ(first->wait(), 128 + SIGKILL);
 
   auto second = world_.start();
-  live_for(seconds{seconds_ / 4});
+  verify_for(seconds{seconds_ / 4});
   second->signal(SIGTERM);
   ASSERT_EQ(second->wait(), 0) << second->err();
 
