@@ -1,8 +1,6 @@
 #include "app/control_server.h"
 
-#include <cerrno>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
@@ -17,7 +15,6 @@
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
-#include "app/control_address.h"
 #include "app/control_protocol.h"
 #include "async/deadline.h"
 #include "common/error.h"
@@ -32,13 +29,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr mode_t kPrivate = 0600;
 constexpr std::chrono::seconds kNoDescriptor{1};  // where a connection cannot be accepted, it is tried again after this
-
-[[noreturn]] void fail(const std::filesystem::path& path, std::string_view action) {
-  const std::string reason = common::errno_text(errno);
-  throw common::Error(fmt::format("cannot {} the control socket {}: {}", action, path.string(), reason));
-}
 
 bool is_trusted(int socket) {
   ucred peer{};
@@ -46,24 +37,14 @@ bool is_trusted(int socket) {
   return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == ::geteuid() || peer.uid == 0);
 }
 
-/// Only what a daemon left: a file of another kind is somebody else's.
-void remove_stale(const std::filesystem::path& path) {
-  struct stat found{};
-  if (::lstat(path.c_str(), &found) != 0) return;
-  if (!S_ISSOCK(found.st_mode)) {
-    throw common::Error(
-        fmt::format("cannot make the control socket {}: a file of that name is there, which is no socket; move it away",
-                    path.string()));
-  }
-  ::unlink(path.c_str());
-}
-
 }  // namespace
 
-Server::Server(asio::any_io_executor io, const std::filesystem::path& database, Patience patience)
+Server::Server(asio::any_io_executor io, const std::filesystem::path& database, Patience patience,
+               std::chrono::milliseconds look_every)
     : io_(std::move(io)),
-      path_(socket_path(database)),
+      file_(socket_path(database)),
       patience_(patience),
+      look_every_(look_every),
       acceptor_(io_),
       connections_(io_,
                    [](const std::string&, const std::exception_ptr&) {
@@ -71,15 +52,10 @@ Server::Server(asio::any_io_executor io, const std::filesystem::path& database, 
                    }),
       room_(io_) {}
 
-Server::~Server() {
-  close();
-}
-
 void Server::close() {
-  if (!acceptor_.is_open()) return;
   error_code ignored;
   acceptor_.close(ignored);
-  ::unlink(path_.c_str());
+  file_.remove();
 }
 
 void Server::handle(const std::string& command, Handler handler) {
@@ -87,25 +63,35 @@ void Server::handle(const std::string& command, Handler handler) {
 }
 
 void Server::open() {
-  const Address address(path_);
-  remove_stale(path_);
-  const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (socket < 0) fail(path_, "make");
-  acceptor_.assign(asio::local::stream_protocol(), socket);
-  // Before bind(): the file has this mode from its first moment.
-  if (::fchmod(socket, kPrivate) != 0 || ::bind(socket, address.data(), address.size()) != 0) {
-    error_code ignored;
-    const int reason = errno;
-    acceptor_.close(ignored);
-    errno = reason;
-    fail(path_, "make");
+  acceptor_.assign(asio::local::stream_protocol(), file_.make());
+}
+
+awaitable<void> Server::look_after_file() {
+  for (;;) {
+    co_await async::sleep_for(look_every_);
+    if (!file_.is_there()) make_again();
   }
-  if (::listen(socket, SOMAXCONN) != 0) fail(path_, "listen on");
+}
+
+/// A cleaner of old files, or somebody's hand, took it away: nobody can reach the one that is open.
+void Server::make_again() {
+  error_code ignored;
+  acceptor_.close(ignored);
+  try {
+    open();
+    missing_ = false;
+    log::warning("The control socket {} was taken away, and is made again.", file_.path().string());
+  } catch (const std::exception& error) {
+    if (std::exchange(missing_, true)) return;
+    log::warning("The control socket was taken away, and the daemon cannot be asked anything for now: {}",
+                 error.what());
+  }
 }
 
 awaitable<void> Server::run() {
   std::exception_ptr end;
   try {
+    connections_.spawn("control file", look_after_file());
     for (;;) {
       while (running_ >= kMaxConnections) co_await room_.wait();
       co_await accept_one();
@@ -123,7 +109,8 @@ awaitable<void> Server::run() {
 awaitable<void> Server::accept_one() {
   error_code error;
   auto socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
-  if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
+  if (co_await async::cancelled()) throw boost::system::system_error(asio::error::operation_aborted);
+  if (error == asio::error::operation_aborted) co_return;  // the socket was made again
   if (error) {
     co_await async::sleep_for(kNoDescriptor);
     co_return;

@@ -11,6 +11,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/json/object.hpp>
 
+#include "app/control_file.h"
 #include "async/event.h"
 #include "async/task_group.h"
 
@@ -31,15 +32,16 @@ class Server {
   /// As many requests are read, or carried out, at once; more wait until one is answered.
   static constexpr std::size_t kMaxConnections = 16;
 
-  Server(boost::asio::any_io_executor io, const std::filesystem::path& database, Patience patience = Patience{});
-  /// Takes the socket's file away.
-  ~Server();
+  /// How often the socket's file is looked at: one that somebody took away is made again.
+  static constexpr std::chrono::milliseconds kLookEvery{5000};
+
+  Server(boost::asio::any_io_executor io, const std::filesystem::path& database, Patience patience = Patience{},
+         std::chrono::milliseconds look_every = kLookEvery);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   void handle(const std::string& command, Handler handler);
-  /// Makes the socket, mode 0600; one that a killed daemon left is replaced. The database's lock is held. Throws
-  /// common::Error.
+  /// Makes the socket. The database's lock is held. Throws common::Error.
   void open();
   /// Until cancelled; then no request is carried out any more.
   boost::asio::awaitable<void> run();
@@ -48,14 +50,18 @@ class Server {
   using Socket = boost::asio::local::stream_protocol::socket;
 
   void close();
+  boost::asio::awaitable<void> look_after_file();
+  void make_again();
   boost::asio::awaitable<void> serve(Socket socket);
   boost::asio::awaitable<void> converse(Socket& socket);
   boost::asio::awaitable<std::string> answer(std::string line);
   boost::asio::awaitable<void> accept_one();
 
   boost::asio::any_io_executor io_;
-  const std::filesystem::path path_;
+  SocketFile file_;  ///< taken away with this
   const Patience patience_;
+  const std::chrono::milliseconds look_every_;
+  bool missing_ = false;  ///< as said: it cannot be made again
   std::map<std::string, Handler> handlers_;
   boost::asio::local::stream_protocol::acceptor acceptor_;
   async::TaskGroup connections_;

@@ -39,8 +39,9 @@ Handler giving(json::object answer) {
 /// A server on an io thread of its own, while it lives.
 class Serving {
  public:
-  explicit Serving(const std::filesystem::path& database, Patience patience = Patience{})
-      : server_(io_.get_executor(), database, patience),
+  explicit Serving(const std::filesystem::path& database, Patience patience = Patience{},
+                   milliseconds look_every = Server::kLookEvery)
+      : server_(io_.get_executor(), database, patience, look_every),
         tasks_(io_.get_executor(), [](const std::string&, const std::exception_ptr&) { ADD_FAILURE(); }) {
     server_.handle("health", giving({{"pid", 1}}));
     server_.handle("echo", [](json::object request) -> asio::awaitable<json::object> { co_return request; });
@@ -106,6 +107,18 @@ class RawClient {
  private:
   int socket_;
 };
+
+bool answers_in_time(const std::filesystem::path& database) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  while (std::chrono::steady_clock::now() < end) {
+    try {
+      if (ask(database, {{"command", "health"}})) return true;
+    } catch (const common::Error&) {  // it was being replaced
+    }
+    std::this_thread::yield();
+  }
+  return false;
+}
 
 class ControlSocket : public testing::Test {
  protected:
@@ -175,6 +188,29 @@ TEST_F(ControlSocket, LeavesAFileThatIsNoSocket) {
   Server server(io.get_executor(), database_);
   EXPECT_THAT([&] { server.open(); }, ThrowsMessage<common::Error>(HasSubstr("which is no socket")));
   EXPECT_EQ(std::filesystem::file_size(socket_path(database_)), 4U);
+}
+
+TEST_F(ControlSocket, IsMadeAgainWhenSomebodyTakesItAway) {
+  const Serving serving(database_, Patience{}, milliseconds{5});
+  for (int i = 0; i < 3; ++i) {
+    std::filesystem::remove(socket_path(database_));
+    EXPECT_TRUE(answers_in_time(database_));
+  }
+}
+
+TEST_F(ControlSocket, AFileInItsPlaceIsLeftAndTheSocketMadeOnceThatIsGone) {
+  {
+    const Serving serving(database_, Patience{}, milliseconds{5});
+    std::ofstream(folder_ / "mine") << "mine";
+    std::filesystem::rename(folder_ / "mine", socket_path(database_));
+    std::this_thread::sleep_for(milliseconds{50});  // ten looks
+    EXPECT_EQ(std::filesystem::file_size(socket_path(database_)), 4U);
+    std::filesystem::remove(socket_path(database_));
+    EXPECT_TRUE(answers_in_time(database_));
+    std::ofstream(folder_ / "mine") << "mine";
+    std::filesystem::rename(folder_ / "mine", socket_path(database_));
+  }
+  EXPECT_EQ(std::filesystem::file_size(socket_path(database_)), 4U) << "nor is it taken away at the end";
 }
 
 TEST_F(ControlSocket, AFolderOfAnyDepthWillDo) {
