@@ -11,6 +11,7 @@
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
+#include "async/deadline.h"
 #include "async/offload.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -54,12 +55,36 @@ std::optional<FileStamp> stamp_of(const std::filesystem::path& file) {
                    found.st_mtim.tv_sec * kNanos + found.st_mtim.tv_nsec};
 }
 
+/// What may take as long as a disk, or a share, likes.
+class Reloader::Step {
+ public:
+  /// `what`: a sentence's subject.
+  Step(const Reloader& of, std::string what)
+      : what_(std::move(what)), slow_(of.io_, of.pace_.slow_after, [this, after = of.pace_.slow_after] {
+          log::warning("{} has not ended after {:.0f} s: a disk or a network share that it needs may hang.", what_,
+                       std::chrono::duration<double>(after).count());
+        }) {}
+  ~Step() {
+    if (!slow_.expired()) return;
+    log::warning("{} has ended, after {:.0f} s.", what_,
+                 std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count());
+  }
+  Step(const Step&) = delete;
+  Step& operator=(const Step&) = delete;
+
+ private:
+  const std::string what_;
+  const common::SteadyTime began_ = std::chrono::steady_clock::now();
+  const async::Deadline slow_;
+};
+
 Reloader::Reloader(asio::any_io_executor io, std::function<Settings()> in_force, Apply apply, Systemd& systemd,
-                   std::chrono::milliseconds look_every)
+                   Pace pace)
     : in_force_(std::move(in_force)),
       apply_(std::move(apply)),
+      io_(io),
       systemd_(systemd),
-      look_every_(look_every),
+      pace_(pace),
       judged_(stamp_of(in_force_()->file)),
       seen_(judged_),
       wake_(io),
@@ -84,7 +109,7 @@ asio::awaitable<Reloaded> Reloader::reload() {
 asio::awaitable<void> Reloader::run() {
   for (;;) {
     const bool watching = in_force_()->watch;
-    const auto look_at = watching ? std::chrono::steady_clock::now() + look_every_ : common::SteadyTime::max();
+    const auto look_at = watching ? std::chrono::steady_clock::now() + pace_.look_every : common::SteadyTime::max();
     if (co_await wake_.wait_until(look_at)) co_await async::sleep_for(kGather);
     const auto serving = asked_;
     const bool is_asked = served_ < serving;
@@ -99,6 +124,7 @@ asio::awaitable<void> Reloader::run() {
 asio::awaitable<bool> Reloader::has_settled() {
   const auto file = in_force_()->file;
   const auto look = [&file] { return stamp_of(file); };
+  const Step step(*this, fmt::format("A look at the configuration {}", file.string()));
   const auto now = co_await async::offload(pool_, look);
   const auto before = std::exchange(seen_, now);
   say_whether_there(file, now.has_value());
@@ -130,7 +156,10 @@ asio::awaitable<std::string> Reloader::take_over(bool watched, Reloaded& out) {
     return prepare(*before);
   };
   try {
+    std::optional<Step> step;
+    step.emplace(*this, fmt::format("The reading of {} and the files that it names", before->file.string()));
     next = co_await async::offload(pool_, read);
+    step.reset();
     seen_ = judged_;
     out.polled = next->settings->agent.enabled;
     out.services = next->settings->agent.services.size();
@@ -148,6 +177,7 @@ asio::awaitable<std::string> Reloader::take_over(bool watched, Reloaded& out) {
           "(`monitor reload`, systemctl reload, or SIGHUP)",
           out.removed, before->agent.services.size());
     } else {
+      step.emplace(*this, "The taking over of the configuration");
       co_await apply_(*next);
     }
   } catch (const boost::system::system_error& error) {

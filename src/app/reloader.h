@@ -36,6 +36,13 @@ struct FileStamp {
 /// Nothing: there is no such file. Blocks.
 std::optional<FileStamp> stamp_of(const std::filesystem::path& file);
 
+struct Pace {
+  /// How often a watched file is looked at; it has settled when two looks find it the same.
+  std::chrono::milliseconds look_every{2000};
+  /// A step that takes longer is told of, and told of again when it is over: a share that hangs has no limit.
+  std::chrono::milliseconds slow_after{15'000};
+};
+
 class Reloader {
  public:
   using Settings = std::shared_ptr<const config::Settings>;
@@ -43,12 +50,9 @@ class Reloader {
   /// changed where a service cannot be made ready.
   using Apply = std::function<boost::asio::awaitable<void>(Takeover&)>;
 
-  /// How often a watched file is looked at; it has settled when two looks find it the same.
-  static constexpr std::chrono::milliseconds kLookEvery{2000};
-
   /// `in_force`: what is polled now.
   Reloader(boost::asio::any_io_executor io, std::function<Settings()> in_force, Apply apply, Systemd& systemd,
-           std::chrono::milliseconds look_every = kLookEvery);
+           Pace pace = Pace{});
 
   /// Until cancelled.
   boost::asio::awaitable<void> run();
@@ -58,6 +62,8 @@ class Reloader {
   boost::asio::awaitable<Reloaded> reload();
 
  private:
+  class Step;
+
   boost::asio::awaitable<bool> has_settled();
   boost::asio::awaitable<Reloaded> read_again(bool watched);
   boost::asio::awaitable<std::string> take_over(bool watched, Reloaded& out);
@@ -66,8 +72,9 @@ class Reloader {
 
   const std::function<Settings()> in_force_;
   const Apply apply_;
+  const boost::asio::any_io_executor io_;
   Systemd& systemd_;
-  const std::chrono::milliseconds look_every_;
+  const Pace pace_;
   std::uint64_t asked_ = 0, served_ = 0;
   Reloaded last_;
   std::optional<FileStamp> judged_, seen_;  ///< when it was read last; when it was looked at last

@@ -53,7 +53,7 @@ class ReloaderTest : public testing::Test {
   void begin() {
     reloader_.emplace(
         io_.get_executor(), [this] { return in_force_; }, [this](Takeover& next) { return apply(next); }, systemd_,
-        milliseconds{5});
+        Pace{.look_every = milliseconds{5}, .slow_after = slow_after_});
     tasks_.spawn("reloader", reloader_->run());
   }
   Reloaded reload() { return test::run(io_, reloader_->reload()); }
@@ -78,6 +78,7 @@ class ReloaderTest : public testing::Test {
   Reloader::Settings in_force_;
   int applied_ = 0;
   bool refuses_ = false;
+  milliseconds slow_after_ = Pace{}.slow_after;
   async::TaskGroup tasks_{io_.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; }};
   std::optional<Reloader> reloader_;
 };
@@ -116,6 +117,30 @@ TEST_F(ReloaderTest, WhatCannotBeMadeReadyIsToldAndTheNextReadingGoesOn) {
   EXPECT_EQ(reload().refusal, "it cannot be made ready");
   refuses_ = false;
   EXPECT_EQ(reload().refusal, "");
+}
+
+TEST_F(ReloaderTest, AReadingThatTakesLongIsToldOfOnceAndAgainWhenItIsOver) {
+  slow_after_ = milliseconds{0};
+  begin();
+  write(2000);
+  common::log::start(common::log::Level::kWarning);
+  common::log::stop();  // from here on lines are written at once
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(reload().refusal, "");
+  const auto said = testing::internal::GetCapturedStderr();
+  const auto told = said.find("and the files that it names has not ended after 0 s");
+  ASSERT_NE(told, std::string::npos) << said;
+  EXPECT_EQ(said.rfind("has not ended"), said.find("has not ended")) << said;
+  EXPECT_NE(said.find("names has ended, after 0 s.", told), std::string::npos) << said;
+}
+
+TEST_F(ReloaderTest, NothingIsSaidOfAReadingThatIsQuick) {
+  begin();
+  common::log::start(common::log::Level::kWarning);
+  common::log::stop();  // from here on lines are written at once
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(reload().refusal, "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 TEST_F(ReloaderTest, WhatNeedsARestartIsSaidEveryTime) {
