@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <ctime>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "config/expand.h"
 
 namespace monitor::app {
 namespace {
@@ -27,13 +27,12 @@ Systemd::Systemd(bool wanted) {
     common::log::info("Systemd notification is disabled.");
     return;
   }
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in this process changes the environment
-  const char* name = std::getenv("NOTIFY_SOCKET");
-  if (name == nullptr) {
+  const auto name = config::environment_variable("NOTIFY_SOCKET");
+  if (!name) {
     common::log::warning("Systemd notification is asked for, but NOTIFY_SOCKET is not set: nobody will be notified.");
     return;
   }
-  open(name);
+  open(*name);
   if (socket_ < 0) return;
   common::log::info("Systemd notification is enabled.");
   std::uint64_t limit = 0;
