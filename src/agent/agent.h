@@ -1,7 +1,9 @@
 // Polls what is due with a pool of coroutines and hands every result to the store. Runs on the io thread.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -15,12 +17,20 @@
 
 namespace monitor::agent {
 
+/// A check that should long have ended, by its service's timeout. Each ends by itself: this one hangs.
+struct Overdue {
+  std::uint64_t number = 0;  ///< that of no other check
+  std::string service;
+  std::chrono::seconds since{0}, timeout{0};
+};
+
 struct Health {
   std::uint64_t checks = 0;    ///< results of slots handed to the store, since the start
   std::uint64_t rechecks = 0;  ///< and of re-checks
   std::uint64_t skipped = 0;   ///< slots that did not run, since the start
   std::uint64_t steps = 0;     ///< moves while the loop lives
   std::size_t running = 0;
+  std::optional<Overdue> overdue;                           ///< of all of them, the one that should have ended first
   std::string problem;                                      ///< a sentence while no check begins for want of memory
   bool late = false;                                        ///< many slots begin late for want of CPU
   std::size_t up = 0, degraded = 0, down = 0, unknown = 0;  ///< services by the last slot's verdict

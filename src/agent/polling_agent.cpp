@@ -192,7 +192,7 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   const auto& spec = terms.spec();
   const auto lateness = std::chrono::duration_cast<common::Micros>(*member.began - slot.due);
   const auto stood_still_before = stood_still(*member.began);
-  auto seen = co_await prober_.probe(terms.check, member.history.keep(spec.evidence));
+  auto seen = co_await ask(slot.service, terms);
   const auto ended = now();
   const auto stood = stood_still(ended) - stood_still_before;
   member.took = std::chrono::duration_cast<common::Micros>(ended - *member.began - stood);
@@ -211,6 +211,11 @@ asio::awaitable<void> PollingAgent::run_slot(Slot slot) {
   co_await store_.append(to_result(std::move(seen), terms.definition, std::max(lateness, common::Micros{0})));
   ++checks_;
   if (again && !member.gone) plan_next({slot.service, 1}, ended);
+}
+
+asio::awaitable<probe::Observation> PollingAgent::ask(std::size_t service, Terms terms) {
+  const Probing::Turn turn(probing_, service, clock_.steady(), terms.timeout);
+  co_return co_await prober_.probe(terms.check, members_[service].history.keep(terms.spec().evidence));
 }
 
 /// How long this turn has been due; nothing where it is no more than usual.
@@ -268,11 +273,18 @@ void PollingAgent::count(std::optional<Verdict> before, Verdict after) {
 
 Health PollingAgent::health() const {
   const auto of = [this](Verdict verdict) { return by_verdict_.at(static_cast<std::size_t>(verdict)); };
+  std::optional<Overdue> overdue;
+  const auto moment = clock_.steady();  // timeouts run on it
+  if (const auto probe = probing_.overdue(moment)) {
+    overdue = {probe->number, members_[probe->service].label,
+               std::chrono::floor<std::chrono::seconds>(moment - probe->began), probe->timeout};
+  }
   return {.checks = checks_,
           .rechecks = rechecked_,
           .skipped = skipped_,
           .steps = steps_,
           .running = running_,
+          .overdue = std::move(overdue),
           .problem = common::is_memory_short() ? "memory is short: no check begins" : "",
           .late = punctuality_.late(),
           .up = of(Verdict::kUp),

@@ -15,6 +15,7 @@
 #include "agent/demand.h"
 #include "agent/history.h"
 #include "agent/politeness.h"
+#include "agent/probing.h"
 #include "agent/punctuality.h"
 #include "agent/recheck.h"
 #include "agent/schedule.h"
@@ -28,6 +29,7 @@ struct Terms {
   std::shared_ptr<const probe::Check> check;
   std::shared_ptr<const probe::Spec> said;  ///< null: every default
   storage::DefinitionId definition = 0;
+  std::chrono::seconds timeout{};
   const probe::Spec& spec() const;
 };
 
@@ -102,6 +104,7 @@ class PollingAgent final : public Agent {
   std::vector<Load> loads(common::SteadyTime now) const;
   boost::asio::awaitable<void> work();
   boost::asio::awaitable<void> run_slot(Slot slot);
+  boost::asio::awaitable<probe::Observation> ask(std::size_t service, Terms terms);
   void take(const Slot& slot);
   void hold(const Slot& slot);
   void enqueue(const Slot& slot);
@@ -130,6 +133,7 @@ class PollingAgent final : public Agent {
   storage::Store& store_;
   const async::Clock& clock_;
   async::Event wake_, started_;
+  Probing probing_;  // outlives what runs
   async::TaskGroup workers_;
   std::optional<Schedule> schedule_;
   std::optional<Politeness> polite_;  ///< where there are limits

@@ -69,7 +69,7 @@ asio::awaitable<void> PollingAgent::run_recheck(Recheck recheck) {
   const Terms terms = member.terms;  // a reload may change them meanwhile
   const auto& spec = terms.spec();
   const auto stood_still_before = stood_still(now());
-  auto seen = co_await prober_.probe(terms.check, member.history.keep(spec.evidence));
+  auto seen = co_await ask(recheck.service, terms);
   const auto ended = now();
   excuse(seen, stood_still(ended) - stood_still_before);
   leave_alone(recheck.service, seen, ended);

@@ -59,7 +59,7 @@ asio::awaitable<PollingAgent::Ready> PollingAgent::make_ready(const std::vector<
     const auto& service = services[position];
     definitions.push_back(to_definition(service));
     ready.keys.push_back(definitions.back().key);
-    ready.terms.push_back({prober_.prepare(service), service.extra});
+    ready.terms.push_back({prober_.prepare(service), service.extra, 0, service.timeout});
     any_remembered = any_remembered || service.interval > kRememberAbove;
     if (definitions.size() % kReadyAtOnce == 0) co_await asio::post(asio::use_awaitable);
   }

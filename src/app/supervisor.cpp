@@ -23,12 +23,39 @@ constexpr seconds kStatusEvery{5};
 constexpr milliseconds kTick{1000};
 constexpr milliseconds kShortestTick{10};
 
+/// A check that hangs while the agent's loop goes on: another way for the agent not to move.
+constexpr const char* kAgent = "agent";
+constexpr const char* kCheck = "check";
+
 std::vector<std::string> names_from(const std::vector<WorkerHealth>& workers, Condition least) {
   std::vector<std::string> names;
   for (const auto& worker : workers) {
     if (worker.condition >= least) names.push_back(worker.name);
   }
   return names;
+}
+
+std::string place_of(const agent::Health& agent) {
+  auto place = fmt::format("{} checks running", agent.running);
+  if (const auto& overdue = agent.overdue) {
+    place += fmt::format(", one of them for {} with a timeout of {}: {}", common::format_duration(overdue->since),
+                         common::format_duration(overdue->timeout), overdue->service);
+  }
+  return place;
+}
+
+/// `still`: for so long it has not moved.
+WorkerHealth worker_after(common::SteadyTime::duration still, const std::string& name, const std::string& problem,
+                          const std::string& place) {
+  WorkerHealth worker{.name = name, .still = std::chrono::floor<seconds>(still), .problem = problem, .place = place};
+  if (still > Supervisor::kStallAfter) {
+    worker.condition = Condition::kStalled;
+  } else if (still > Supervisor::kSlowAfter) {
+    worker.condition = Condition::kSlow;
+  } else if (!problem.empty()) {
+    worker.condition = Condition::kDegraded;
+  }
+  return worker;
 }
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
@@ -99,7 +126,11 @@ std::vector<Pulse> Supervisor::pulses() const {
   std::vector<Pulse> all;
   const auto store = watched.store.health();
   all.push_back({"store", store.commits, store.degraded || store.waiting == 0});
-  if (watched.agent != nullptr) all.push_back({"agent", watched.agent->health().steps, false});
+  if (watched.agent != nullptr) {
+    const auto agent = watched.agent->health();
+    all.push_back({kAgent, agent.steps, false});
+    all.push_back({kCheck, agent.overdue ? agent.overdue->number : 0, !agent.overdue});
+  }
   if (watched.exporter != nullptr) {
     const auto exporter = watched.exporter->health();
     all.push_back({"exporter", exporter.steps, exporter.degraded});
@@ -112,26 +143,19 @@ std::vector<Pulse> Supervisor::pulses() const {
 }
 
 WorkerHealth Supervisor::worker(const std::string& name, const std::string& problem, const std::string& place) const {
-  const auto still = progress_.still(name);
-  WorkerHealth worker{.name = name, .still = std::chrono::floor<seconds>(still), .problem = problem, .place = place};
-  if (still > kStallAfter) {
-    worker.condition = Condition::kStalled;
-  } else if (still > kSlowAfter) {
-    worker.condition = Condition::kSlow;
-  } else if (!problem.empty()) {
-    worker.condition = Condition::kDegraded;
-  }
-  return worker;
+  return worker_after(progress_.still(name), name, problem, place);
+}
+
+WorkerHealth Supervisor::worker(const agent::Health& agent) const {
+  return worker_after(std::max(progress_.still(kAgent), progress_.still(kCheck)), kAgent, agent.problem,
+                      place_of(agent));
 }
 
 std::vector<WorkerHealth> Supervisor::workers() const {
   const auto watched = look_();
   const auto store = watched.store.health();
   std::vector<WorkerHealth> all{worker("store", store.problem, store.place)};
-  if (watched.agent != nullptr) {
-    const auto agent = watched.agent->health();
-    all.push_back(worker("agent", agent.problem, fmt::format("{} checks running", agent.running)));
-  }
+  if (watched.agent != nullptr) all.push_back(worker(watched.agent->health()));
   if (watched.exporter != nullptr) {
     const auto exporter = watched.exporter->health();
     all.push_back(worker("exporter", exporter.problem, exporter.place));

@@ -55,6 +55,7 @@ class Supervisor {
   std::vector<Pulse> pulses() const;
   std::vector<WorkerHealth> workers() const;
   WorkerHealth worker(const std::string& name, const std::string& problem, const std::string& place) const;
+  WorkerHealth worker(const agent::Health& agent) const;
   void say_changes(const std::vector<WorkerHealth>& now);
   std::chrono::milliseconds tick() const;
 
