@@ -95,7 +95,9 @@ int show_health(Console& console, const Arguments& arguments) {
   if (!health) {
     return unhealthy(
         console, arguments,
-        fmt::format("no monitor runs on the local database of {}; start one with `monitor start`", shown(config)));
+        fmt::format("no monitor runs on the local database of {} (one that began with another path has to be "
+                    "restarted); start one with `monitor start`",
+                    shown(config)));
   }
   const bool healthy = flag_at(*health, "healthy");
   console.out << (arguments.json ? json_line(std::move(*health)) : page(*health));

@@ -22,8 +22,6 @@ namespace json = boost::json;
 /// A hundred thousand services are read and judged in a fraction of it, on any machine.
 constexpr std::chrono::seconds kPatience{60};
 
-constexpr const char* kNobodyRuns = "no monitor runs on the local database of this configuration";
-
 struct Arguments {
   std::optional<std::string> config_path;
 };
@@ -32,6 +30,12 @@ std::optional<json::object> ask(const std::filesystem::path& file, const std::fi
   std::error_code unknown;
   const auto absolute = std::filesystem::absolute(file, unknown);
   return app::control::ask(database, {{"command", "reload"}, {"file", absolute.string()}}, kPatience);
+}
+
+/// One that runs keeps the path it began with, and listens beside that.
+std::string nobody_runs(const std::filesystem::path& database) {
+  return fmt::format("no monitor runs on {} (one that began with another path has to be restarted)",
+                     common::escape_controls(shown(database)));
 }
 
 /// A file that cannot even be read is the daemon's to judge, if it is found at the usual place.
@@ -44,9 +48,10 @@ int reload(Console& console, const Arguments& arguments) {
   } catch (const common::UsageError&) {
     failure = std::current_exception();
   }
-  const auto answer = ask(file, database.value_or(expanded(config::kDefaultLocalPath)));
+  const auto asked = database.value_or(expanded(config::kDefaultLocalPath));
+  const auto answer = ask(file, asked);
   if (!answer && failure) std::rethrow_exception(failure);
-  if (!answer) throw common::Error(fmt::format("{}; start one with `monitor start`", kNobodyRuns));
+  if (!answer) throw common::Error(fmt::format("{}; start one with `monitor start`", nobody_runs(asked)));
   console.out << fmt::format("The monitor has read its configuration again. {}\n",
                              common::escape_controls(text_at(*answer, "sentence")));
   return kDone;
@@ -68,7 +73,7 @@ std::string ask_to_take(const std::filesystem::path& file, const std::optional<s
     return fmt::format("Where the local database is depends on the monitor's own environment: {}.", kByHand);
   try {
     const auto answer = ask(file, *database);
-    if (!answer) return fmt::format("The change counts from the next start: {}.", kNobodyRuns);
+    if (!answer) return fmt::format("The change counts from the next start: {}.", nobody_runs(*database));
     return fmt::format("The running monitor has taken the change: {}",
                        common::escape_controls(text_at(*answer, "sentence")));
   } catch (const app::control::NoAnswer& error) {

@@ -33,7 +33,8 @@ TEST_F(ServicesCommand, AddPrintsTheTableAndASentence) {
       added.out,
       plain() +
           "The service \"HEAD http://localhost:8000/a\" has been added. "
-          "The change counts from the next start: no monitor runs on the local database of this configuration.\n");
+          "The change counts from the next start: no monitor runs on ~/.monitoring/local-database.sqlite3 (one that "
+          "began with another path has to be restarted).\n");
   EXPECT_EQ(added.err, "");
 }
 
@@ -141,7 +142,8 @@ TEST_F(ServicesCommand, UpdateAsksAndSays) {
                                       "path: ~/.monitoring/monitoring-config [y/N]: "));
   EXPECT_THAT(updated.out,
               HasSubstr("The service \"GET http://localhost:8000/\" has been updated. The change counts from the "
-                        "next start: no monitor runs on the local database of this configuration.\n"));
+                        "next start: no monitor runs on ~/.monitoring/local-database.sqlite3 (one that began with "
+                        "another path has to be restarted).\n"));
   EXPECT_THAT(plain(), HasSubstr("|      60      |    20   |"));
 }
 
@@ -199,8 +201,9 @@ TEST_F(ServicesCommand, RemoveAsksAndSays) {
   EXPECT_EQ(run({"config", "services", "remove", "2"}, "y\n").status, kWrongUsage);
   EXPECT_EQ(bytes(), before);
   const auto removed = must({"config", "services", "remove", "0"}, "y\n");
-  EXPECT_THAT(removed.out, HasSubstr("has been removed. The change counts from the next start: no monitor runs on the "
-                                     "local database of this configuration.\n"));
+  EXPECT_THAT(removed.out, HasSubstr("has been removed. The change counts from the next start: no monitor runs on "
+                                     "~/.monitoring/local-database.sqlite3 (one that began with another path has to be "
+                                     "restarted).\n"));
   EXPECT_EQ(must({"config", "services", "remove", "0", "-q", "-y"}).out, "");
   EXPECT_THAT(plain(), Not(HasSubstr("http")));
 }
