@@ -1,16 +1,12 @@
 #include "app/supervisor.h"
 
-#include <array>
-#include <cstdlib>
-#include <cstring>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <algorithm>
 
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "app/notify_socket.h"
 #include "common/log.h"
 #include "support/io.h"
 #include "support/manual_clock.h"
@@ -23,7 +19,6 @@ namespace asio = boost::asio;
 using std::chrono::seconds;
 using testing::AllOf;
 using testing::HasSubstr;
-using testing::Not;
 
 /// Says of itself what the test wants.
 class SaidAgent final : public agent::Agent {
@@ -56,6 +51,11 @@ class SupervisorTest : public testing::Test {
     }
     return testing::internal::GetCapturedStderr();
   }
+  /// Since the last time it was asked.
+  std::ptrdiff_t watchdog_was_fed() const {
+    const auto heard = socket_.heard();
+    return std::ranges::count(heard, "WATCHDOG=1");
+  }
   WorkerHealth agent() const {
     for (auto& worker : supervisor_.health().workers) {
       if (worker.name == "agent") return worker;
@@ -74,7 +74,8 @@ class SupervisorTest : public testing::Test {
   std::unique_ptr<storage::Store> store_ =
       storage::Store::open(io_.get_executor(), {.path = folder_ / "db.sqlite3", .max_size = {}}, clock_);
   SaidAgent agent_;
-  Systemd systemd_{false};
+  NotifySocket socket_;
+  Systemd systemd_{true};
   IoWatch watch_{IoWatch::Limits{}, [] { ADD_FAILURE() << "nobody stops"; }};
   MemoryWatch memory_{[] { return false; }, [] { return true; }};
   Supervisor supervisor_{[this] { return Watched{.settings = settings_, .store = *store_, .agent = &agent_}; },
@@ -100,8 +101,12 @@ TEST_F(SupervisorTest, ACheckThatHangsStallsTheAgentAndIsNamed) {
                                    "one of them for 75s with a timeout of 15s: home"));
   EXPECT_EQ(agent().condition, Condition::kStalled);
   EXPECT_FALSE(supervisor_.health().healthy());
+  EXPECT_GT(watchdog_was_fed(), 0);
+  watch(10);
+  EXPECT_EQ(watchdog_was_fed(), 0);
   agent_.said.overdue.reset();
   EXPECT_THAT(watch(1), HasSubstr("Every worker moves again."));
+  EXPECT_EQ(watchdog_was_fed(), 1);
   EXPECT_EQ(agent().condition, Condition::kMoves);
   EXPECT_EQ(agent().place, "3 checks running");
 }

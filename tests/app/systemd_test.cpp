@@ -1,50 +1,20 @@
 #include "app/systemd.h"
 
-#include <array>
-#include <cstdlib>
-#include <cstring>
 #include <string>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "support/temp_dir.h"
+#include "app/notify_socket.h"
 
 namespace monitor::app {
 namespace {
 
-/// Where systemd would listen.
 class SystemdTest : public testing::Test {
  protected:
-  SystemdTest() {
-    const std::string path = (folder_ / "notify").string();
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-    socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    EXPECT_EQ(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
-  }
-  ~SystemdTest() override {
-    ::unsetenv("NOTIFY_SOCKET");
-    ::close(socket_);
-  }
+  std::vector<std::string> heard() const { return socket_.heard(); }
 
-  std::vector<std::string> heard() {
-    std::vector<std::string> messages;
-    std::array<char, 256> text{};
-    for (;;) {
-      const auto length = ::recv(socket_, text.data(), text.size(), 0);
-      if (length < 0) return messages;
-      messages.emplace_back(text.data(), static_cast<std::size_t>(length));
-    }
-  }
-
-  test::TempDir folder_;
-  int socket_ = -1;
+  NotifySocket socket_;
 };
 
 TEST_F(SystemdTest, TellsWhatItIsGiven) {
@@ -73,8 +43,7 @@ TEST_F(SystemdTest, AChangeOfStateIsToldOnceThereIsRoom) {
 
 TEST_F(SystemdTest, AReaderThatIsGoneIsNotWaitedFor) {
   Systemd systemd(true);
-  ::close(socket_);
-  socket_ = -1;
+  socket_.close();
   systemd.ready();
   systemd.watchdog();
 }
