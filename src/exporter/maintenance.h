@@ -10,8 +10,8 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "async/clock.h"
+#include "exporter/link.h"
 #include "exporter/options.h"
-#include "exporter/postgres.h"
 
 namespace monitor::exporter {
 

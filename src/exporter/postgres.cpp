@@ -1,19 +1,12 @@
 #include "exporter/postgres.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <cstdlib>
-#include <fcntl.h>
 #include <map>
 #include <netinet/in.h>
 #include <stdexcept>
 #include <string_view>
 #include <sys/socket.h>
-#include <system_error>
-#include <unistd.h>
 
-#include <boost/asio/error.hpp>
-#include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
@@ -296,85 +289,10 @@ std::string exposure_of(std::string_view sslmode, bool encrypted, bool local) {
                      unchecked, sslmode);
 }
 
-Breaker::~Breaker() {
-  forget();
-}
-
-void Breaker::watch(int socket) {
-  forget();
-  const std::lock_guard lock(mutex_);
-  socket_ = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
-  if (socket_ < 0) {
-    throw Unavailable(
-        fmt::format("the connection to PostgreSQL cannot be used, for no descriptor is left to watch it: "
-                    "{}; raise the limit of open files",
-                    std::error_code(errno, std::system_category()).message()));
-  }
-  if (for_good_) ::shutdown(socket_, SHUT_RDWR);
-}
-
-void Breaker::forget() {
-  const std::lock_guard lock(mutex_);
-  if (socket_ >= 0) ::close(socket_);
-  socket_ = -1;
-}
-
-void Breaker::trip() {
-  const std::lock_guard lock(mutex_);
-  if (socket_ >= 0) ::shutdown(socket_, SHUT_RDWR);
-}
-
-void Breaker::trip_for_good() {
-  {
-    const std::lock_guard lock(mutex_);
-    for_good_ = true;
-  }
-  trip();
-}
-
 std::unique_ptr<Session> Session::open(const std::string& uri, const Limits& limits, Breaker& breaker) {
   Settings settings = read_uri(uri);
   add_defaults(settings, limits);
   return std::make_unique<PqSession>(settings, limits, breaker);
-}
-
-Link::Link(boost::asio::any_io_executor io, std::string uri, Limits limits)
-    : io_(std::move(io)), uri_(std::move(uri)), limits_(limits) {}
-
-Link::~Link() {
-  close();
-}
-
-boost::asio::awaitable<void> Link::connect() {
-  check_open();
-  co_await async::offload(pool_, [this] {
-    drop();
-    session_ = Session::open(uri_, limits_, breaker_);
-  });
-}
-
-boost::asio::awaitable<void> Link::disconnect() {
-  check_open();
-  co_await async::offload(pool_, [this] { drop(); });
-}
-
-void Link::drop() {
-  breaker_.trip();  // nothing that destroying a session sends may block
-  session_.reset();
-}
-
-void Link::check_open() const {
-  if (closed_) throw boost::system::system_error(boost::asio::error::operation_aborted);
-}
-
-void Link::retire() {
-  closed_ = true;
-  breaker_.trip_for_good();
-}
-
-void Link::close() {
-  retire();
-  pool_.join();
 }
 
 }  // namespace monitor::exporter

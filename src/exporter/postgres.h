@@ -1,28 +1,16 @@
-// A session with a PostgreSQL server on a thread of its own. Session and Transaction belong to that thread; Link and
-// its calls to the io thread.
+// A session with a PostgreSQL server, for one thread.
 #pragma once
 
-#include <atomic>
-#include <chrono>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <fmt/format.h>
-
-#include "async/deadline.h"
-#include "async/offload.h"
 #include "common/error.h"
+#include "exporter/breaker.h"
 #include "exporter/exporter.h"
 
 namespace monitor::exporter {
@@ -51,28 +39,6 @@ class Refused : public common::Error {
 
 using Row = std::vector<std::optional<std::string>>;
 using Rows = std::vector<Row>;
-
-/// Makes a blocked call return by shutting down its socket. Any thread.
-class Breaker {
- public:
-  Breaker() = default;
-  ~Breaker();
-  Breaker(const Breaker&) = delete;
-  Breaker& operator=(const Breaker&) = delete;
-
-  /// Watches a duplicate of `socket`, so that the number is never that of another file. Throws Unavailable when there
-  /// is no descriptor for one: what cannot be interrupted may hang for ever.
-  void watch(int socket);
-  void forget();
-  void trip();
-  /// Trips, and every socket that is watched from now on as soon as it is.
-  void trip_for_good();
-
- private:
-  std::mutex mutex_;
-  int socket_ = -1;
-  bool for_good_ = false;
-};
 
 /// Rolls back unless committed. The session's settings are pinned for the length of the transaction, so nothing depends
 /// on what a pooler, a role or a database set before.
@@ -109,75 +75,5 @@ class Session {
 /// What a connection with libpq's `sslmode` leaves open to who sits between; empty: nothing. `encrypted`: TLS or GSS is
 /// in use; `local`: it leaves this machine nowhere.
 std::string exposure_of(std::string_view sslmode, bool encrypted, bool local);
-
-/// Owns the thread, and at most one session on it.
-class Link {
- public:
-  Link(boost::asio::any_io_executor io, std::string uri, Limits limits);
-  ~Link();
-  Link(const Link&) = delete;
-  Link& operator=(const Link&) = delete;
-
-  /// For the next connection, and calls on it. Not while one is open.
-  void set_limits(const Limits& limits) { limits_ = limits; }
-  bool open() const { return session_ != nullptr; }
-  boost::asio::awaitable<void> connect();
-  /// Destroys the session, on its thread. Never throws.
-  boost::asio::awaitable<void> disconnect();
-  /// `work(Session&)` on the link's thread, within Limits::call, or Overdue is thrown. Whatever it throws other than
-  /// Refused ends the session with it: one that broke once is never used again.
-  template <typename Work>
-  boost::asio::awaitable<std::invoke_result_t<Work&, Session&>> call(Work work) {
-    check_open();
-    const async::Deadline deadline(io_, limits_.call, [this] { breaker_.trip(); });
-    auto guarded = [this, &work] {
-      const Returned returned{calls_};
-      if (!session_) throw Unavailable("there is no session with PostgreSQL");
-      try {
-        return work(*session_);
-      } catch (const Refused&) {
-        throw;
-      } catch (...) {
-        drop();
-        throw;
-      }
-    };
-    try {
-      co_return co_await async::offload(pool_, std::move(guarded));
-    } catch (const Unavailable&) {
-      if (!deadline.expired()) throw;
-      throw Overdue(fmt::format("PostgreSQL did not answer within {} ms", limits_.call.count()));
-    }
-  }
-  /// Makes a call under way return; it then throws Unavailable. A connection attempt goes on to its own limit.
-  void interrupt() { breaker_.trip(); }
-  /// Calls that have returned, whatever they returned.
-  std::uint64_t calls() const { return calls_; }
-  /// Refuses every call from now on, and interrupts the one under way without waiting for it: a connection attempt goes
-  /// on to its own limit, and what it opened is of no use.
-  void retire();
-  /// The same, and returns when no call runs; a connection attempt takes up to Limits::connect per address.
-  void close();
-
- private:
-  struct Returned {
-    std::atomic<std::uint64_t>& calls;
-    ~Returned() { ++calls; }
-  };
-
-  /// Throws `operation_aborted` once closed: what is handed to a pool that has ended would wait there for ever.
-  void check_open() const;
-  /// On the link's thread.
-  void drop();
-
-  boost::asio::any_io_executor io_;
-  std::string uri_;
-  Limits limits_;
-  Breaker breaker_;
-  std::unique_ptr<Session> session_;
-  std::atomic<std::uint64_t> calls_{0};
-  bool closed_ = false;
-  boost::asio::thread_pool pool_{1};
-};
 
 }  // namespace monitor::exporter

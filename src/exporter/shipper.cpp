@@ -12,7 +12,9 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "exporter/refused_rows.h"
 #include "exporter/sqlstate.h"
+#include "exporter/substitute.h"
 
 namespace monitor::exporter {
 
@@ -26,41 +28,6 @@ constexpr std::size_t kFewestRows = 100;
 /// Numbers of each kind whose rows are compared in one call.
 constexpr std::int64_t kMostCompared = 10'000;
 constexpr std::string_view kCanceled = "57014";  // also by Limits::statement
-/// Of slots in a range that was refused, perhaps because the number is no number of slots.
-constexpr std::int64_t kMostCounted = 1'000'000'000;
-
-std::size_t rows_of(const storage::Batch& batch, Kind kind) {
-  switch (kind) {
-    case Kind::kResults:
-      return batch.results.size();
-    case Kind::kSkipped:
-      return batch.skipped.size();
-    case Kind::kGaps:
-      break;
-  }
-  return batch.gaps.size();
-}
-
-std::string_view name_of(Kind kind) {
-  switch (kind) {
-    case Kind::kResults:
-      return "results";
-    case Kind::kSkipped:
-      return "skipped ranges";
-    case Kind::kGaps:
-      break;
-  }
-  return "gaps";
-}
-
-Refused as_exception(const Refusal& refusal) {
-  return {refusal.sqlstate, refusal.reason};
-}
-
-bool may_be_rows(const Refusal& refusal) {
-  const auto reaction = reaction_to(refusal.sqlstate);
-  return reaction == Reaction::kRow || reaction == Reaction::kTable;
-}
 
 }  // namespace
 
@@ -71,6 +38,8 @@ Shipper::Shipper(boost::asio::any_io_executor io, const std::string& uri, const 
       clock_(clock),
       limits_(limits),
       link_(io_, uri, limits),
+      server_clock_(clock),
+      strays_(clock, limits.clock_patience),
       batch_rows_(limits.batch_rows) {}
 
 awaitable<void> Shipper::connect() {
@@ -98,7 +67,7 @@ awaitable<storage::Cursor> Shipper::open_sink() {
       co_await link_.call([this, id = identity.agent_id](Session& session) { return sink_.open(session, id); });
   check_open();
   agent_id_ = identity.agent_id;
-  heard_time(opened.schema.now);
+  server_clock_.heard(opened.schema.now);
   announce(opened);
   co_return opened.head;
 }
@@ -217,7 +186,7 @@ awaitable<Shipped> Shipper::ship() {
   }
   if (written.refusal && !may_be_rows(*written.refusal)) throw as_exception(*written.refusal);
   std::size_t set_aside = 0;
-  if (written.refusal) set_aside = co_await bisect(batch, through);
+  if (written.refusal) set_aside = co_await set_refused_aside(batch, through);
 
   if (store_.mark_exported(through)) {
     cursor_ = through;
@@ -273,63 +242,20 @@ storage::Cursor Shipper::end_of(const storage::Batch& batch) {
 // now, the row was probably taken while ours was wrong, and no correction will ever let it arrive. Where they do not,
 // more than a few such rows mean that good ones would be set aside.
 awaitable<void> Shipper::set_strays_aside(storage::Batch& batch) {
-  if (strays_of(batch, server_time()).empty()) co_return forget_strays(batch);
+  if (strays_of(batch, server_clock_.now()).empty()) co_return strays_.absent(!leaves_more(batch));
   co_await ask_the_time();  // this machine may have slept, or the server's clock been set
-  const auto now = server_time();
+  const auto now = server_clock_.now();
   const auto strays = strays_of(batch, now);
-  if (strays.empty()) co_return forget_strays(batch);
-  judge_strays(batch, strays, now);
+  if (strays.empty()) co_return strays_.absent(!leaves_more(batch));
+  strays_.judge(batch, strays, now, budget_);
   co_await quarantine(batch, strays);
   std::erase_if(batch.results, [now](const auto& row) { return !in_window(row.requested_at, now); });
-}
-
-void Shipper::forget_strays(const storage::Batch& batch) {
-  if (!leaves_more(batch)) strays_since_.reset();
-}
-
-void Shipper::judge_strays(const storage::Batch& batch, const std::vector<BadRow>& strays, common::WallTime now) {
-  const bool few = budget_.allows(strays);
-  const bool agree = std::chrono::abs(now - clock_.wall()) <= kDaysAhead;
-  if (!agree && (!few || strays.size() == batch.results.size())) {
-    throw Refused("", fmt::format("PostgreSQL's clock says {} UTC and this machine's {}: correct the one that is wrong",
-                                  common::format_time(now), common::format_time(clock_.wall())));
-  }
-  if (few) return budget_.spend(strays);
-  if (!strays_since_) strays_since_ = clock_.steady();
-  if (clock_.steady() - *strays_since_ >= limits_.clock_patience) return;
-  throw Refused(
-      "", fmt::format("{} of {} results are too far from the time, {} UTC by both clocks, to be stored, from seq "
-                      "{}: {}; if the clocks are wrong correct them, else these go to quarantine in {} minutes",
-                      strays.size(), batch.results.size(), common::format_time(now),
-                      batch.results[strays.front().index].seq, strays.front().reason, limits_.clock_patience.count()));
-}
-
-std::vector<BadRow> Shipper::strays_of(const storage::Batch& batch, common::WallTime server_now) {
-  std::vector<BadRow> strays;
-  for (std::size_t i = 0; i < batch.results.size(); ++i) {
-    const auto at = batch.results[i].requested_at;
-    if (in_window(at, server_now)) continue;
-    strays.push_back(
-        {i, "23514",
-         fmt::format("its time, {} UTC, is not within {} days before and {} days after the server's, {}",
-                     common::format_time(at), kDaysBack.count(), kDaysAhead.count(), common::format_time(server_now))});
-  }
-  return strays;
 }
 
 awaitable<void> Shipper::ask_the_time() {
   const auto now = co_await link_.call([](Session& session) { return server_now(*session.begin()); });
   check_open();
-  heard_time(now);
-}
-
-void Shipper::heard_time(common::WallTime server_now) {
-  server_now_ = server_now;
-  heard_at_ = clock_.steady();
-}
-
-common::WallTime Shipper::server_time() const {
-  return server_now_ + std::chrono::duration_cast<common::Micros>(clock_.steady() - heard_at_);
+  server_clock_.heard(now);
 }
 
 awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
@@ -343,104 +269,40 @@ awaitable<Written> Shipper::write(const storage::Batch& batch, Part part) {
   // A server that ends a statement for the time it takes is too slow for as many.
   if (!written.refusal || written.refusal->sqlstate != kCanceled) batch_rows_ = rows;
   quick_ = clock_.steady() - begin < limits_.call / 4;
-  if (written.server_now != common::WallTime{}) heard_time(written.server_now);
+  if (written.server_now != common::WallTime{}) server_clock_.heard(written.server_now);
   co_return written;
 }
 
-awaitable<std::size_t> Shipper::bisect(const storage::Batch& batch, storage::Cursor head) {
-  const auto bad = co_await halve(batch, Kind::kResults);
-  if (!bad.empty() && bad.size() == batch.results.size()) {
-    throw Refused(bad.front().sqlstate, "every result of the batch is refused: " + bad.front().reason);
-  }
-  if (!bad.empty()) co_await quarantine(batch, bad);
-  budget_.spend(bad);
-  const auto skipped = co_await halve_others(batch, Kind::kSkipped);
-  const auto gaps = co_await halve_others(batch, Kind::kGaps);
+awaitable<std::size_t> Shipper::set_refused_aside(const storage::Batch& batch, storage::Cursor head) {
+  RefusedRows refused(
+      batch, budget_,
+      {.write = [&](Part part) { return write(batch, part); }, .takes = [&](Kind kind) { return takes(batch, kind); }});
+  const auto results = co_await refused.results();
+  if (!results.empty()) co_await quarantine(batch, results);
+  budget_.spend(results);
+  const auto skipped = co_await refused.others(Kind::kSkipped);
+  const auto gaps = co_await refused.others(Kind::kGaps);
   const auto moved = co_await write(batch, {{}, {}, {}, head});
   if (moved.refusal) throw as_exception(*moved.refusal);
   replace(batch, Kind::kSkipped, skipped);
   replace(batch, Kind::kGaps, gaps);
-  co_return bad.size();
+  co_return results.size();
 }
 
-awaitable<std::vector<BadRow>> Shipper::halve_others(const storage::Batch& batch, Kind kind) {
-  auto bad = co_await halve(batch, kind);
-  if (!bad.empty() && bad.size() == rows_of(batch, kind)) co_await blame_table(batch, kind, bad.front());
-  budget_.spend(bad);
-  co_return bad;
-}
-
-awaitable<std::vector<BadRow>> Shipper::halve(const storage::Batch& batch, Kind kind) {
-  Bisection bisection(rows_of(batch, kind));
-  while (const auto range = bisection.next()) {
-    const auto written = co_await write(batch, Part::of(kind, *range));
-    if (!written.refusal) {
-      bisection.landed();
-      continue;
-    }
-    if (!may_be_rows(*written.refusal)) throw as_exception(*written.refusal);
-    bisection.refused(written.refusal->sqlstate, written.refusal->reason);
-    if (!budget_.allows(bisection.bad())) {
-      throw Refused(written.refusal->sqlstate,
-                    fmt::format("more than {} {} are refused alike, so the table is at fault and not they: {}",
-                                RefusalBudget::kMost, name_of(kind), written.refusal->reason));
-    }
-  }
-  co_return co_await still_refused(batch, kind, bisection.bad());
-}
-
-// What refused them may be gone since, such as a trigger of somebody's. It may go while this tries them, too: what one
-// round refuses says nothing of the rows unless it refuses them all.
-awaitable<std::vector<BadRow>> Shipper::still_refused(const storage::Batch& batch, Kind kind, std::vector<BadRow> bad) {
-  for (bool changed = true; changed;) {
-    std::vector<BadRow> still;
-    for (const auto& row : bad) {
-      const auto written = co_await write(batch, Part::of(kind, {row.index, row.index + 1}));
-      if (!written.refusal) continue;
-      if (!may_be_rows(*written.refusal)) throw as_exception(*written.refusal);
-      still.push_back({row.index, written.refusal->sqlstate, written.refusal->reason});
-    }
-    changed = still.size() < bad.size();
-    bad = std::move(still);
-  }
-  co_return bad;
-}
-
-// Results have neighbours soon; a gap may be the only one of its month.
-awaitable<void> Shipper::blame_table(const storage::Batch& batch, Kind kind, const BadRow& refused) {
+awaitable<bool> Shipper::takes(const storage::Batch& batch, Kind kind) {
   const bool takes =
       co_await link_.call([this, &batch, kind](Session& session) { return sink_.takes(session, batch, kind); });
   check_open();
-  if (takes) co_return;
-  throw Refused(refused.sqlstate, fmt::format("no {} are taken: {}", name_of(kind), refused.reason));
+  co_return takes;
 }
 
-// What a gap says in place of another is no more than that something is missing, so that it is not refused in turn; one
-// that is nevertheless has no successor.
 void Shipper::replace(const storage::Batch& batch, Kind kind, const std::vector<BadRow>& bad) {
-  const auto now = server_time();
   for (const auto& row : bad) {
-    storage::Gap gap;
-    std::int64_t id = 0;
-    bool again = false;
-    if (kind == Kind::kSkipped) {
-      const auto& skipped = batch.skipped[row.index];
-      gap = {.from = skipped.from, .to = skipped.to, .count = skipped.count};
-      id = skipped.id;
-    } else {
-      const auto& refused = batch.gaps[row.index];
-      gap = {.from = refused.from, .to = refused.to, .count = refused.count};
-      id = refused.id;
-      again = refused.reason == storage::GapReason::kRefused && refused.first_seq == 0;
-    }
-    gap.reason = storage::GapReason::kRefused;
-    log::warning("number {} of the {} cannot be exported{}: {}", id, name_of(kind),
-                 again ? "" : ", and becomes a gap, refused", row.reason);
+    const auto gap = gap_in_place_of(batch, kind, row.index, server_clock_.now());
+    log::warning("number {} of the {} cannot be exported{}: {}", number_of(batch, kind, row.index), name_of(kind),
+                 gap ? ", and becomes a gap, refused" : "", row.reason);
     ++quarantined_;
-    if (again) continue;
-    if (!in_window(gap.from, now) || !in_window(gap.to, now) || gap.from > gap.to) gap.from = gap.to = now;
-    gap.count = std::clamp<std::int64_t>(gap.count, 1, kMostCounted);
-    store_.append(gap);
+    if (gap) store_.append(*gap);
   }
 }
 

@@ -1,4 +1,5 @@
-// Takes one batch at a time from the store to the sink: window, mending, bisection, quarantine, cursor. io thread only.
+// Takes one batch at a time from the store to the sink, sets aside what will never arrive, and moves the cursor. io
+// thread only.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,10 @@
 #include "exporter/bisection.h"
 #include "exporter/exporter.h"
 #include "exporter/heads.h"
-#include "exporter/postgres.h"
+#include "exporter/link.h"
+#include "exporter/server_clock.h"
 #include "exporter/sink.h"
+#include "exporter/strays.h"
 #include "storage/store.h"
 
 namespace monitor::exporter {
@@ -66,26 +69,12 @@ class Shipper {
   /// Whether the store has more to give at once than this batch, which was just taken.
   bool leaves_more(const storage::Batch& batch) const;
   boost::asio::awaitable<void> set_strays_aside(storage::Batch& batch);
-  void forget_strays(const storage::Batch& batch);
-  /// Throws Refused while it may be a clock that is wrong and not these rows.
-  void judge_strays(const storage::Batch& batch, const std::vector<BadRow>& strays, common::WallTime now);
-  static std::vector<BadRow> strays_of(const storage::Batch& batch, common::WallTime server_now);
-  void heard_time(common::WallTime server_now);
-  /// By the server's clock, as it has gone on since it was last heard: ours may have been set meanwhile.
-  common::WallTime server_time() const;
   boost::asio::awaitable<void> ask_the_time();
   boost::asio::awaitable<Written> write(const storage::Batch& batch, Part part);
-  /// How many results were set aside.
-  boost::asio::awaitable<std::size_t> bisect(const storage::Batch& batch, storage::Cursor head);
-  /// The rows of `kind` that are refused one by one; the others have landed. Throws Refused where the table is at
-  /// fault.
-  boost::asio::awaitable<std::vector<BadRow>> halve(const storage::Batch& batch, Kind kind);
-  /// Those of `bad` that are refused once more.
-  boost::asio::awaitable<std::vector<BadRow>> still_refused(const storage::Batch& batch, Kind kind,
-                                                            std::vector<BadRow> bad);
-  /// The same as halve() of skipped ranges or gaps, which may have no neighbour.
-  boost::asio::awaitable<std::vector<BadRow>> halve_others(const storage::Batch& batch, Kind kind);
-  boost::asio::awaitable<void> blame_table(const storage::Batch& batch, Kind kind, const BadRow& refused);
+  /// Of a batch that was refused as a whole; the rest arrives. How many results were set aside.
+  boost::asio::awaitable<std::size_t> set_refused_aside(const storage::Batch& batch, storage::Cursor head);
+  /// Whether the table of `kind` takes a row that nothing is wrong with.
+  boost::asio::awaitable<bool> takes(const storage::Batch& batch, Kind kind);
   /// Skipped ranges and gaps that PostgreSQL refuses become gaps that it takes.
   void replace(const storage::Batch& batch, Kind kind, const std::vector<BadRow>& bad);
   boost::asio::awaitable<void> quarantine(const storage::Batch& batch, const std::vector<BadRow>& bad);
@@ -106,15 +95,14 @@ class Shipper {
   Link link_;
   async::Doing doing_;
   Sink sink_;
+  ServerClock server_clock_;
+  Strays strays_;
   RefusalBudget budget_;
-  std::optional<Ahead> ahead_;                      ///< only while connected
-  std::string agent_id_;                            ///< of the current epoch
-  storage::Cursor cursor_;                          ///< marked so far
-  common::WallTime server_now_{};                   ///< what the server's clock said…
-  common::SteadyTime heard_at_{};                   ///< …at this moment of ours
-  std::size_t batch_rows_ = kBatchRows;             ///< fewer after a batch that the link could not carry in time
-  bool quick_ = true;                               ///< the link carried the last batch in time for a larger one
-  std::optional<common::SteadyTime> strays_since_;  ///< more of them than a few wait for a clock to be corrected
+  std::optional<Ahead> ahead_;           ///< only while connected
+  std::string agent_id_;                 ///< of the current epoch
+  storage::Cursor cursor_;               ///< marked so far
+  std::size_t batch_rows_ = kBatchRows;  ///< fewer after a batch that the link could not carry in time
+  bool quick_ = true;                    ///< the link carried the last batch in time for a larger one
   std::uint64_t quarantined_ = 0;
   std::string where_;
   bool connected_ = false;
