@@ -11,7 +11,19 @@ using std::chrono::seconds;
 using test::Postgres;
 using test::PostgresProxy;
 
-using Outage = FaultTest;
+class Outage : public FaultTest {
+ protected:
+  /// 1600 results, which are too much at once, arrive in batches that are not.
+  void expect_smaller_batches() {
+    add_results(1600);
+    int failed = 0;
+    for (Progress progress = step(); progress != Progress::kIdle; progress = step()) {
+      if (progress == Progress::kUnavailable) ASSERT_LT(++failed, 12) << exporter().health().problem;
+    }
+    EXPECT_GE(failed, 2);
+    expect_flow(1600);
+  }
+};
 
 class Stopped : public FaultTest, public testing::WithParamInterface<Postgres::Stop> {};
 
@@ -197,13 +209,7 @@ TEST_F(Outage, AServerThatEndsALongStatementGetsSmallerBatches) {
       "RETURN NULL; END $$; "
       "CREATE TRIGGER too_many AFTER INSERT ON monitoring_results REFERENCING NEW TABLE AS added "
       "FOR EACH STATEMENT EXECUTE FUNCTION too_many()");
-  add_results(1600);
-  int failed = 0;
-  for (Progress progress = step(); progress != Progress::kIdle; progress = step()) {
-    if (progress == Progress::kUnavailable) ASSERT_LT(++failed, 12) << exporter().health().problem;
-  }
-  EXPECT_GE(failed, 2);
-  expect_flow(1600);
+  expect_smaller_batches();
 }
 
 TEST_F(Outage, ALinkThatCannotCarryABatchInTimeCarriesSmallerOnes) {
@@ -212,13 +218,7 @@ TEST_F(Outage, ALinkThatCannotCarryABatchInTimeCarriesSmallerOnes) {
   use_proxy();
   ASSERT_EQ(drain(), Progress::kIdle);
   proxy().set(PostgresProxy::Fault::kSlow);  // 40 kB in the time of a call, of 1600 rows of 100 bytes
-  add_results(1600);
-  int failed = 0;
-  for (Progress progress = step(); progress != Progress::kIdle; progress = step()) {
-    if (progress == Progress::kUnavailable) ASSERT_LT(++failed, 12) << exporter().health().problem;
-  }
-  EXPECT_GE(failed, 2);
-  expect_flow(1600);
+  expect_smaller_batches();
 }
 
 TEST_F(Outage, ASecondKindOfProblemIsSaidAndNoneTwice) {
