@@ -1,5 +1,10 @@
 // The real binary goes over to another configuration while it runs.
 #include <csignal>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
 
 #include <gmock/gmock.h>
 
@@ -11,6 +16,38 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+/// The kernel accepts what connects to it, and nobody answers.
+class SilentListener {
+ public:
+  SilentListener() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t size = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    if (::bind(socket_, any, size) != 0 || ::listen(socket_, 8) != 0 || ::getsockname(socket_, any, &size) != 0) {
+      throw std::runtime_error("no port to listen on");
+    }
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentListener() { close(); }
+  SilentListener(const SilentListener&) = delete;
+  SilentListener& operator=(const SilentListener&) = delete;
+
+  std::string uri() const {
+    return "postgresql://u:password@127.0.0.1:" + std::to_string(port_) + "/x?connect_timeout=30";
+  }
+  void wait_for_client() const {
+    pollfd waiting{socket_, POLLIN, 0};
+    if (::poll(&waiting, 1, 30'000) != 1) throw std::runtime_error("nobody connected");
+  }
+  void close() {
+    if (socket_ >= 0) ::close(std::exchange(socket_, -1));
+  }
+
+ private:
+  int socket_;
+  int port_ = 0;
+};
 
 class Reload : public testing::Test {
  protected:
@@ -121,6 +158,21 @@ TEST_F(Reload, AWatchedFileIsTakenOverUnlessMostOfItIsGone) {
   EXPECT_EQ(world_.monitor({"reload"}).status, 0);
   EXPECT_THAT(monitor->err(), HasSubstr("3 removed"));
   stop(*monitor);
+}
+
+TEST_F(Reload, APostgresThatNeverAnswersIsLeftWithoutHoldingUpTheChecks) {
+  SilentListener silent;
+  auto monitor = begin(20, "external_database_uri: \"" + silent.uri() + "\"\n");
+  silent.wait_for_client();
+  world_.write_config(text(20));
+  monitor->signal(SIGHUP);
+  EXPECT_TRUE(monitor->wait_for("Also in force: external_database_uri.")) << monitor->err();
+  const auto now = results("service-19");
+  EXPECT_TRUE(eventually([&] { return results("service-19") > now; })) << monitor->err();
+  silent.close();
+  stop(*monitor);
+  EXPECT_EQ(world_.local_number("SELECT count(*) FROM skipped"), 0);
+  EXPECT_LT(world_.local_number("SELECT max(lateness_us) FROM results"), 900'000);
 }
 
 TEST_F(Reload, SystemdHearsThatItReloadsAndThatItIsReady) {
