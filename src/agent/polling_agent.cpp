@@ -25,6 +25,8 @@ namespace {
 constexpr std::chrono::seconds kLongestWait{1};
 /// And at most this often: what comes due meanwhile begins in one turn, so that a wake-up serves many.
 constexpr std::chrono::milliseconds kTick{1};
+/// After a start that found no memory comes another.
+constexpr std::chrono::milliseconds kStartAgain{500};
 
 /// Whether standing still ourselves could have made it: what a server says of itself, it says all the same.
 bool is_about_time(common::Outcome outcome) {
@@ -127,8 +129,22 @@ void PollingAgent::stop() {
   wake_.notify();
 }
 
+/// Nothing runs yet that could be spoilt, and the process has more to do than to poll: so it goes on without, until
+/// there is memory for it.
+asio::awaitable<void> PollingAgent::start_at_last() {
+  for (bool said = false; !schedule_ && !stopping_;) {
+    try {
+      co_await start();
+    } catch (const std::bad_alloc&) {
+      if (!std::exchange(said, true)) say_no_start();
+    }
+    ++steps_;
+    if (!schedule_) co_await wake_.wait_until(std::chrono::steady_clock::now() + kStartAgain);
+  }
+}
+
 asio::awaitable<void> PollingAgent::run() {
-  if (!schedule_) co_await start();
+  if (!schedule_) co_await start_at_last();
   while (!stopping_ && !failure_) {
     const auto until = step();
     // A notice before that is the stop, or something that is due sooner.

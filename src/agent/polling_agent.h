@@ -83,6 +83,8 @@ class PollingAgent final : public Agent {
   boost::asio::awaitable<Ready> make_ready(const std::vector<probe::Service>& services, const Positions& wanted,
                                            bool with_past);
   std::vector<Schedule::Placed> add(const Positions& positions, Ready& ready, common::Micros grid);
+  boost::asio::awaitable<void> start_at_last();
+  void lay_out(const Positions& all, Ready& ready);
   std::size_t place_for(const std::string& key);
   void take_over(Change& change, Ready& ready);
   void let_go(std::size_t place, const std::string& key);
@@ -99,6 +101,7 @@ class PollingAgent final : public Agent {
   void say_calm(common::SteadyTime now);
   void say_exhausted(common::SteadyTime now);
   void say_no_memory(common::SteadyTime now);
+  static void say_no_start();
   void watch_punctuality(common::SteadyTime now);
   void say_limited(const MissedSlots& missed, common::SteadyTime now);
   std::vector<Load> loads(common::SteadyTime now) const;

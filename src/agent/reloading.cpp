@@ -36,16 +36,27 @@ const probe::Spec& Terms::spec() const {
 }
 
 asio::awaitable<void> PollingAgent::start() {
-  say_what_runs();
   Positions all(options_.services.size());
   std::iota(all.begin(), all.end(), 0U);
   Ready ready = co_await make_ready(options_.services, all, true);
-  schedule_.emplace(std::vector<Phase>{});
-  place_.resize(all.size());
-  schedule_->put(add(all, ready, grid_of(options_.services)));
+  lay_out(all, ready);
+  say_what_runs();
+  started_.notify();
+}
+
+/// Begins anew what an attempt left that ended for want of memory; the schedule comes last, and says that it is done.
+void PollingAgent::lay_out(const Positions& all, Ready& ready) {
+  members_.clear();
+  free_.clear();
+  host_names_.clear();
+  polite_.reset();
+  by_verdict_ = {};
+  place_.assign(all.size(), 0);
+  Schedule schedule(std::vector<Phase>{});
+  schedule.put(add(all, ready, grid_of(options_.services)));
   make_polite(options_.limits.any() ? hosts_of(options_.services) : Hosts{});
   expected_ = now();
-  started_.notify();
+  schedule_.emplace(std::move(schedule));
 }
 
 /// `wanted`: positions among the services. `with_past`: also what earlier runs knew of them.

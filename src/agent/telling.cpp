@@ -156,6 +156,12 @@ void PollingAgent::say_no_memory(common::SteadyTime now) {
       running_);
 }
 
+void PollingAgent::say_no_start() {
+  log::error(
+      "There is no memory to make the services ready: none is checked until there is. Raise the limit (MemoryMax= of "
+      "the unit, or ulimit -v) or have fewer services.");
+}
+
 /// The limits are the same for every host, so the number that cures one has to do for the busiest. Nothing is said of
 /// the first checks of services with long intervals: they crowd once.
 void PollingAgent::say_limited(const MissedSlots& missed, common::SteadyTime now) {

@@ -1,5 +1,6 @@
 #include "app/control_server.h"
 
+#include <new>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
@@ -93,8 +94,14 @@ awaitable<void> Server::run() {
   try {
     connections_.spawn("control file", look_after_file());
     for (;;) {
-      while (running_ >= kMaxConnections) co_await room_.wait();
-      co_await accept_one();
+      bool no_memory = false;
+      try {
+        while (running_ >= kMaxConnections) co_await room_.wait();
+        co_await accept_one();
+      } catch (const std::bad_alloc&) {  // who asked may ask again
+        no_memory = true;
+      }
+      if (no_memory) co_await async::sleep_for(kNoDescriptor);
     }
   } catch (...) {
     end = std::current_exception();
@@ -115,11 +122,11 @@ awaitable<void> Server::accept_one() {
     co_await async::sleep_for(kNoDescriptor);
     co_return;
   }
-  ++running_;
   connections_.spawn("control", serve(std::move(socket)));
 }
 
 awaitable<void> Server::serve(Socket socket) {
+  ++running_;
   std::exception_ptr failure;
   try {
     co_await converse(socket);

@@ -1,7 +1,9 @@
 #include "app/daemon.h"
 
 #include <cstdlib>
+#include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -49,6 +51,9 @@ constexpr seconds kLastPatience{2};
 /// What a stop may take beside its grace. A disk that hangs holds up the last commit for as long as it likes.
 constexpr seconds kStopPatience{20};
 
+/// After a worker that found no memory.
+constexpr seconds kGoOnAfter{1};
+
 constexpr const char* kStopTask = "stop";
 
 /// What the log still holds is written, if that can be done.
@@ -56,6 +61,10 @@ void leave_hanging() {
   log::stop();
   ::_exit(EXIT_FAILURE);
 }
+
+constexpr const char* kTooLittle =
+    "there is too little memory to start: the reserve for the moment when it runs out could not be had, or is used up "
+    "already; raise the limit (MemoryMax= of the unit, ulimit -v, or prlimit --as)";
 
 class Daemon {
  public:
@@ -80,6 +89,7 @@ class Daemon {
   asio::awaitable<void> replace(Workers next, const Difference& difference, bool elsewhere);
   void say_where_results_go() const;
   void stop(const std::string& why, int status);
+  asio::awaitable<void> lasting(std::string name, std::function<asio::awaitable<void>()> run);
   asio::awaitable<void> run_agent();
   asio::awaitable<void> run_exporter();
   asio::awaitable<void> stop_in_order();
@@ -214,7 +224,7 @@ void Daemon::open_control() {
 }
 
 void Daemon::start() {
-  store_tasks_.spawn("store", store_->run());
+  store_tasks_.spawn("store", lasting("store", [this] { return store_->run(); }));
   if (agent_) {
     log::info("Starting Agent worker.");
     agent_tasks_.spawn("agent", run_agent());
@@ -224,14 +234,14 @@ void Daemon::start() {
   say_where_results_go();
   if (control_) control_tasks_.spawn("control socket", control_->run());
   watch_tasks_.spawn("supervisor", supervisor_.run());
-  own_tasks_.spawn("reloader", reloader_.run());
+  own_tasks_.spawn("reloader", lasting("reloader", [this] { return reloader_.run(); }));
   systemd_.ready();
 }
 
 void Daemon::start_collector() {
   if (!collector_) return;
   log::info("Starting Collector worker.");
-  collector_tasks_.spawn("collector", collector_->run());
+  collector_tasks_.spawn("collector", lasting("collector", [this] { return collector_->run(); }));
 }
 
 void Daemon::start_exporter() {
@@ -297,6 +307,19 @@ void Daemon::say_where_results_go() const {
   }
 }
 
+/// A worker whose loop may be entered again at any of its steps goes on when that is over which kept it from memory.
+asio::awaitable<void> Daemon::lasting(std::string name, std::function<asio::awaitable<void>()> run) {
+  for (;;) {
+    try {
+      co_await run();
+      co_return;
+    } catch (const std::bad_alloc&) {
+      log::error("The {} found no memory; it goes on in {}.", name, common::format_duration(kGoOnAfter));
+    }
+    co_await async::sleep_for(kGoOnAfter);
+  }
+}
+
 asio::awaitable<void> Daemon::run_agent() {
   co_await agent_->run();
   agent_ended_.notify();
@@ -305,7 +328,7 @@ asio::awaitable<void> Daemon::run_agent() {
 asio::awaitable<void> Daemon::run_exporter() {
   std::exception_ptr failure;
   try {
-    co_await exporter_->run();
+    co_await lasting("exporter", [this] { return exporter_->run(); });
   } catch (...) {
     failure = std::current_exception();
   }
@@ -377,6 +400,7 @@ Watched Daemon::look() {
 int Daemon::run() {
   build();
   open_control();
+  if (common::is_memory_short()) throw common::Error(kTooLittle);
   const Signals signals(
       io_.get_executor(), [this](const char* name) { stop(std::string{name} + " received", EXIT_SUCCESS); },
       [this] { reloader_.ask(); });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <optional>
 #include <ostream>
 #include <string_view>
@@ -134,6 +135,9 @@ int attempt(const std::vector<std::string>& arguments, Console& console, bool ru
   } catch (const common::UsageError& error) {
     complain(console.err, error.what(), is_located(error.what()));
     return kWrongUsage;
+  } catch (const std::bad_alloc&) {
+    complain(console.err, "there is too little memory; raise the limit (MemoryMax= of the unit, or ulimit -v)", false);
+    return choice.failed;
   } catch (const std::exception& error) {
     complain(console.err, error.what(), false);
     return choice.failed;

@@ -14,11 +14,16 @@ namespace asio = boost::asio;
 
 void Job::start(std::shared_ptr<void> owner, asio::awaitable<void> body) {
   running_ = true;
-  // No task group: the owner, not a group, is what has to outlive the call, and its close() is the join.
-  asio::co_spawn(io_, std::move(body), [this, owner = std::move(owner)](const std::exception_ptr&) {
+  try {
+    // No task group: the owner, not a group, is what has to outlive the call, and its close() is the join.
+    asio::co_spawn(io_, std::move(body), [this, owner = std::move(owner)](const std::exception_ptr&) {
+      running_ = false;
+      for (auto* waiter : waiters_) waiter->cancel();
+    });
+  } catch (...) {  // no memory for it: nobody would ever say that it has ended
     running_ = false;
-    for (auto* waiter : waiters_) waiter->cancel();
-  });
+    throw;
+  }
 }
 
 asio::awaitable<bool> Job::ended_by(common::SteadyTime until) {

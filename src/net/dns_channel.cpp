@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -165,6 +166,7 @@ DnsChannel::DnsChannel(asio::any_io_executor io, const System& system, bool fail
   }
   if (status != ARES_SUCCESS) {
     if (channel_ != nullptr) ::ares_destroy(channel_);
+    if (status == ARES_ENOMEM) throw std::bad_alloc();
     throw common::Error(fmt::format("cannot set up the resolver from {}: {}: see whether the file can be read",
                                     system.resolv_conf, ::ares_strerror(status)));
   }

@@ -21,9 +21,7 @@ constexpr common::WallTime kBuilt{std::chrono::days{MONITOR_BUILD_DAY}};
 /// What one step takes from the socket: several records, so that a flood of empty messages does not hold up the others.
 constexpr std::size_t kStepBytes = std::size_t{64} << 10;
 
-std::string first_error() {
-  const auto code = ::ERR_get_error();
-  ::ERR_clear_error();
+std::string words_for(unsigned long code) {
   if (code == 0) return {};
   const char* reason = ::ERR_reason_error_string(code);
   return reason == nullptr ? fmt::format("error {:x}", code) : std::string(reason);
@@ -160,7 +158,10 @@ Step TlsSession::step(int result) {
     default:
       break;
   }
-  library_reason_ = first_error();
+  const auto code = ::ERR_get_error();
+  ::ERR_clear_error();
+  library_reason_ = words_for(code);
+  if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) return {Status::kFailed, 0, false, ENOMEM};
   if (wire_.error_number != 0) return {Status::kFailed, 0, false, wire_.error_number};
   return {wire_.ended ? Status::kEnd : Status::kFailed, 0, false, 0};
 }

@@ -23,9 +23,11 @@ namespace {
 
 using common::UsageError;
 
+/// In OpenSSL's words. Throws std::bad_alloc where it found no memory: that is no fault of what it was given.
 std::string first_error() {
   const auto code = ::ERR_get_error();
   ::ERR_clear_error();
+  if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) throw std::bad_alloc();
   const char* reason = code == 0 ? nullptr : ::ERR_reason_error_string(code);
   return reason == nullptr ? fmt::format("error {:x}", code) : std::string(reason);
 }

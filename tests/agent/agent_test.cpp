@@ -121,6 +121,24 @@ TEST_F(AgentTest, ACheckThatFindsNoMemoryIsSkippedAndTheNextOnesRun) {
   EXPECT_EQ(batch.results.size(), 4U);
 }
 
+TEST_F(AgentTest, AStartThatFindsNoMemoryIsTriedAgain) {
+  make_idle(3, 100, seconds{5});
+  prober_.no_memory_to_prepare = 1;
+  std::string died;
+  async::TaskGroup tasks(io_.get_executor(), [&](const std::string& name, std::exception_ptr) { died = name; });
+  const auto guard = asio::make_work_guard(io_);
+  io_.restart();
+  tasks.spawn("agent", agent_->run());
+  while (died.empty() && agent_->health().steps < 3) io_.run_one_for(seconds{1});
+  live(seconds{6});
+  agent_->stop();
+  while (tasks.size() > 0) io_.run_one_for(seconds{1});
+  EXPECT_EQ(died, "");
+  for (const auto* url : {"http://127.0.0.1/0", "http://127.0.0.1/1", "http://127.0.0.1/2"}) {
+    EXPECT_GE(prober_.begun_of(url), 1U) << url;
+  }
+}
+
 TEST_F(AgentTest, WhileMemoryIsShortNothingIsBegunAndWhatRunsGoesOn) {
   common::MemoryReserve reserve;
   make(2, 1, seconds{5});

@@ -33,6 +33,7 @@ class HeldProber final : public probe::Prober {
 
   std::shared_ptr<const probe::Check> prepare(const probe::Service& service) override {
     // The agent only hands a check from prepare() to probe(); what stands behind the pointer is nobody else's business.
+    if (no_memory_to_prepare > 0 && no_memory_to_prepare-- > 0) throw std::bad_alloc();
     if (service.url == refused) throw common::UsageError("no such thing");
     auto url = std::make_shared<std::string>(service.url);
     return {url, reinterpret_cast<const probe::Check*>(url.get())};
@@ -75,6 +76,7 @@ class HeldProber final : public probe::Prober {
   bool overlapped = false;  ///< two of one service ran at once
   bool broken = false;
   bool no_memory = false;
+  int no_memory_to_prepare = 0;  ///< so many times
   common::Outcome outcome = common::Outcome::kUp;
   std::vector<std::string> begun;
   std::deque<std::unique_ptr<async::Event>> gates;
@@ -121,6 +123,11 @@ class AgentTest : public testing::Test {
     if (store_) test::run(io_, store_->close());
   }
   void make(int services, std::size_t max_running, std::chrono::seconds interval = std::chrono::seconds{5}) {
+    make_idle(services, max_running, interval);
+    test::run(io_, agent_->start());
+  }
+  /// To be started.
+  void make_idle(int services, std::size_t max_running, std::chrono::seconds interval) {
     Options options;
     options.limits = limits_;
     for (int i = 0; i < services; ++i) {
@@ -132,7 +139,6 @@ class AgentTest : public testing::Test {
       options.services.push_back(service);
     }
     agent_ = Agent::create(io_.get_executor(), options, max_running, prober_, *store_, clock_);
-    test::run(io_, agent_->start());
   }
   /// Goes on in small steps of time, as the loop would.
   void live(common::Micros duration) {

@@ -92,7 +92,7 @@ def little_memory_at_start(scene):
     """Each limit either lets it run, or makes it say that there is too little; it never aborts."""
     world = scene.world(services=100)
     ran = said_so = 0
-    for megabytes in (40, 80, 120, 160, 200, 300, 500):
+    for megabytes in (40, 85, 100, 110, 130, 160, 300):
         since = lines_so_far(world)
         world.start(wrap=("prlimit", f"--as={megabytes << 20}"))
         ready = world.daemon.wait_ready(time.monotonic() + 3)
