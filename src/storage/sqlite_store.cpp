@@ -231,7 +231,9 @@ asio::awaitable<Batch> SqliteStore::next_batch(std::size_t max_rows) {
 
 asio::awaitable<Batch> SqliteStore::batch_behind(Cursor through, std::size_t max_rows) {
   const async::Doing::Mark mark(doing_, "reading a batch");
-  co_return co_await work([&](Worker& worker) { return worker.next_batch(through, max_rows); });
+  Batch batch = co_await work([&](Worker& worker) { return worker.next_batch(through, max_rows); });
+  batch.behind = through;
+  co_return batch;
 }
 
 void SqliteStore::sending(Cursor through) {

@@ -117,6 +117,15 @@ TEST(Store, MovesTheCursorWithTheNextCommit) {
   EXPECT_THAT(stored.next_seqs(), ElementsAre(3));
 }
 
+TEST(Store, ABatchThatIsReadAheadGoesOnWhereTheOneBeforeItEnds) {
+  Stored stored;
+  stored.add(10);
+  const Cursor through{.results = 5, .skipped = 3, .gaps = 2};
+  const auto batch = stored.wait(stored.store().batch_behind(through, 3));
+  EXPECT_EQ(batch.results.front().seq, 6);
+  EXPECT_EQ(batch.behind, through);
+}
+
 TEST(Store, NeverUsesANumberTwice) {
   Stored stored;
   stored.add(5);
