@@ -64,6 +64,8 @@ TEST_F(IndexTest, ThatAnotherAgentMakesIsLeftToIt) {
         "CREATE INDEX CONCURRENTLY monitoring_skipped_time ON monitoring_skipped (to_timestamp, from_timestamp)");
   });
   wait_for_one_that_waits();
+  limits_.call = std::chrono::milliseconds{100};  // of maintenance, 6 s
+  restart_exporter();
   EXPECT_EQ(logged([&] { maintain(); }), "");
   EXPECT_EQ(state(), "invalid") << "it is not ready yet, and nobody waited for it";
   writer.exec("COMMIT");
