@@ -51,7 +51,8 @@ Server::Server(asio::any_io_executor io, const std::filesystem::path& database, 
                    [](const std::string&, const std::exception_ptr&) {
                      log::error("A request on the control socket ended with an unforeseen exception");
                    }),
-      room_(io_) {}
+      room_(io_),
+      opened_(io_) {}
 
 void Server::close() {
   error_code ignored;
@@ -81,6 +82,7 @@ void Server::make_again() {
   try {
     open();
     missing_ = false;
+    opened_.notify();
     log::warning("The control socket {} was taken away, and is made again.", file_.path().string());
   } catch (const std::exception& error) {
     if (std::exchange(missing_, true)) return;
@@ -114,6 +116,7 @@ awaitable<void> Server::run() {
 }
 
 awaitable<void> Server::accept_one() {
+  while (!acceptor_.is_open()) co_await opened_.wait();
   error_code error;
   auto socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
   if (co_await async::cancelled()) throw boost::system::system_error(asio::error::operation_aborted);

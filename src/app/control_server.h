@@ -66,7 +66,7 @@ class Server {
   boost::asio::local::stream_protocol::acceptor acceptor_;
   async::TaskGroup connections_;
   std::size_t running_ = 0;  ///< of them
-  async::Event room_;
+  async::Event room_, opened_;
 };
 
 }  // namespace monitor::app::control
