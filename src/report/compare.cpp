@@ -305,9 +305,9 @@ class Comparison {
       gap.count -= stands_for_one(gap) && told > 0 ? gap.count : told;
     }
     if (lost <= 0) return;
-    found_.problems.push_back(fmt::format("{} of monitoring_skipped had arrived in PostgreSQL and {} there no more: {}",
-                                          count_text(lost, "row"), lost == 1 ? "is" : "are",
-                                          numbers_text(missing, "id")));
+    found_.problems.push_back(fmt::format(
+        "{} of monitoring_skipped had arrived in PostgreSQL and {} there no more: {}{}", count_text(lost, "row"),
+        lost == 1 ? "is" : "are", lost < missing.count() ? "among " : "", numbers_text(missing, "id")));
   }
 
   std::map<std::int64_t, LedgerGap> gaps_;

@@ -288,6 +288,13 @@ TEST_F(CompareSkipped, OfRangesThatMayHaveBeenRemovedForTheirAgeNothingIsSaid) {
   EXPECT_THAT(problems(), ElementsAre(HasSubstr("1 row of monitoring_skipped"))) << "41 is too young to have been";
   ledgers_.there->purged_before = at(30);
   EXPECT_THAT(problems(), IsEmpty());
+  ledgers_.here->skipped_numbers.last = 92;
+  ledgers_.here->exported_skipped = ledgers_.there->head.skipped = ledgers_.there->later_skipped = 92;
+  ledgers_.there->purged_before = at(40);
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("2 rows of monitoring_skipped"))) << "the last two";
+  ledgers_.there->purged_before = at(80);
+  EXPECT_THAT(problems(), IsEmpty()) << "all of it is about as old as what was";
+  there({{10, 40}, {42, 92}});
   ledgers_.there->purged_before = at(10);
   ledgers_.there->skipped[0].last_end = at(9000);
   EXPECT_THAT(problems(), IsEmpty()) << "the clock was ahead: what came behind may be older than it looks";
