@@ -79,14 +79,19 @@ TEST_F(Retirement, AnAnswerThatComesAfterItMovesNoCursor) {
 }
 
 TEST_F(Retirement, NothingBeginsAnyMore) {
+  test::PostgresProxy proxy(server().port());
+  options_.uri = proxy.uri();
   add_results(10);
   ASSERT_EQ(drain(), Progress::kIdle);
+  const auto connections = proxy.accepted();
   add_results(10);
   exporter().retire();
   EXPECT_FALSE(exporter().busy());
   step();
   test::run(io_, exporter().maintain());
+  EXPECT_EQ(proxy.accepted(), connections);
   EXPECT_EQ(count_results(), "10");
+  exporter_.reset();
 }
 
 }  // namespace
