@@ -8,6 +8,7 @@
 #include <boost/system/system_error.hpp>
 
 #include "agent/row.h"
+#include "common/error.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/text.h"
@@ -133,11 +134,16 @@ void PollingAgent::stop() {
 /// there is memory for it.
 asio::awaitable<void> PollingAgent::start_at_last() {
   for (bool said = false; !schedule_ && !stopping_;) {
+    bool no_memory = false;
     try {
       co_await start();
     } catch (const std::bad_alloc&) {
-      if (!std::exchange(said, true)) say_no_start();
+      no_memory = true;
+    } catch (const common::Error&) {  // SQLite's, say
+      if (!common::is_memory_short()) throw;
+      no_memory = true;
     }
+    if (no_memory && !std::exchange(said, true)) say_no_start();
     ++steps_;
     if (!schedule_) co_await wake_.wait_until(std::chrono::steady_clock::now() + kStartAgain);
   }

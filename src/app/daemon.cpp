@@ -62,9 +62,12 @@ void leave_hanging() {
   ::_exit(EXIT_FAILURE);
 }
 
+/// Addresses that workers ask for once they run, for services, statements and threads. With less the reserve would be
+/// used up before the first check.
+constexpr std::size_t kRoomToRun = std::size_t{32} << 20;
 constexpr const char* kTooLittle =
-    "there is too little memory to start: the reserve for the moment when it runs out could not be had, or is used up "
-    "already; raise the limit (MemoryMax= of the unit, ulimit -v, or prlimit --as)";
+    "there is too little memory to start: 32 MiB of addresses must be left when everything is made ready, beside a "
+    "reserve of 16 MiB; raise the limit (ulimit -v, or prlimit --as)";
 
 class Daemon {
  public:
@@ -400,7 +403,7 @@ Watched Daemon::look() {
 int Daemon::run() {
   build();
   open_control();
-  if (common::is_memory_short()) throw common::Error(kTooLittle);
+  if (common::is_memory_short() || !common::is_room_for(kRoomToRun)) throw common::Error(kTooLittle);
   const Signals signals(
       io_.get_executor(), [this](const char* name) { stop(std::string{name} + " received", EXIT_SUCCESS); },
       [this] { reloader_.ask(); });

@@ -93,6 +93,11 @@ bool make_memory() noexcept {
   return true;
 }
 
+bool is_room_for(std::size_t bytes) noexcept {
+  auto* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return mapped != MAP_FAILED && ::munmap(mapped, bytes) == 0;
+}
+
 MemoryReserve::MemoryReserve() {
   {
     const std::lock_guard lock(g_mutex);

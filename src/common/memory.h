@@ -12,6 +12,9 @@ bool is_memory_short() noexcept;
 /// again.
 bool make_memory() noexcept;
 
+/// Whether so many bytes of addresses could be had now.
+bool is_room_for(std::size_t bytes) noexcept;
+
 /// Held by whoever must go on when memory runs out: operator new then gets this much instead of throwing, once. At most
 /// one at a time. It costs address space, and about 2% of it resident memory.
 class MemoryReserve {

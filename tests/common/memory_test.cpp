@@ -15,6 +15,11 @@
 namespace monitor::common {
 namespace {
 
+TEST(RoomFor, IsWhatTheAddressesAllow) {
+  EXPECT_TRUE(is_room_for(std::size_t{1} << 20));
+  EXPECT_FALSE(is_room_for(std::size_t{1} << 60));
+}
+
 TEST(MemoryReserve, IsGivenOnceAndTakenBack) {
   MemoryReserve reserve;
   EXPECT_FALSE(is_memory_short());
