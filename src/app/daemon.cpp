@@ -13,14 +13,15 @@
 #include "agent/agent.h"
 #include "agent/files.h"
 #include "app/control_server.h"
+#include "app/export_worker.h"
 #include "app/health_json.h"
 #include "app/io_watch.h"
+#include "app/lasting.h"
 #include "app/limits.h"
 #include "app/memory_watch.h"
 #include "app/plan.h"
 #include "app/reload_json.h"
 #include "app/reloader.h"
-#include "app/retired_exporters.h"
 #include "app/signals.h"
 #include "app/store_commands.h"
 #include "app/supervisor.h"
@@ -41,18 +42,11 @@ namespace {
 
 namespace asio = boost::asio;
 namespace log = common::log;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// What the last export attempt may take at the stop, and what a PostgreSQL that hangs is waited for before it.
-constexpr milliseconds kLastExport{3000};
-constexpr seconds kExporterPatience{2};
 constexpr seconds kLastPatience{2};
 /// What a stop may take beside its grace. A disk that hangs holds up the last commit for as long as it likes.
 constexpr seconds kStopPatience{20};
-
-/// After a worker that found no memory.
-constexpr seconds kGoOnAfter{1};
 
 constexpr const char* kStopTask = "stop";
 
@@ -82,7 +76,6 @@ class Daemon {
   std::unique_ptr<collector::Collector> make_collector(const config::Settings& settings);
   void open_control();
   void start();
-  void start_exporter();
   void start_collector();
   asio::awaitable<void> apply(Takeover& next);
   struct Workers {
@@ -92,11 +85,8 @@ class Daemon {
   asio::awaitable<void> replace(Workers next, const Difference& difference, bool elsewhere);
   void say_where_results_go() const;
   void stop(const std::string& why, int status);
-  asio::awaitable<void> lasting(std::string name, std::function<asio::awaitable<void>()> run);
   asio::awaitable<void> run_agent();
-  asio::awaitable<void> run_exporter();
   asio::awaitable<void> stop_in_order();
-  asio::awaitable<void> stop_exporting();
   Watched look();
 
   common::MemoryReserve reserve_;
@@ -111,16 +101,13 @@ class Daemon {
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<probe::Prober> prober_;
   std::unique_ptr<agent::Agent> agent_;
-  std::unique_ptr<exporter::Exporter> exporter_;
-  RetiredExporters retired_;
+  ExportWorker exporting_;
   std::unique_ptr<collector::Collector> collector_;
   Reloader reloader_;
   std::unique_ptr<control::Server> control_;  // null: it could not be opened
   // One group a worker, so that each can be stopped in its turn.
-  async::TaskGroup agent_tasks_, exporter_tasks_, collector_tasks_, store_tasks_, control_tasks_, watch_tasks_,
-      own_tasks_;
-  async::Event agent_ended_, exporter_ended_, applied_;
-  bool exporter_runs_ = false;
+  async::TaskGroup agent_tasks_, collector_tasks_, store_tasks_, control_tasks_, watch_tasks_, own_tasks_;
+  async::Event agent_ended_, applied_;
   bool applying_ = false;  ///< workers are being replaced
   bool stopping_ = false;
   int status_ = EXIT_SUCCESS;
@@ -148,10 +135,10 @@ Daemon::Daemon(config::Settings settings, bool notify_systemd)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
       systemd_(notify_systemd),
       supervisor_([this] { return look(); }, systemd_, watch_, memory_watch_, clock_),
+      exporting_(io_.get_executor(), clock_, on_failure()),
       reloader_(
           io_.get_executor(), [this] { return settings_; }, [this](Takeover& next) { return apply(next); }, systemd_),
       agent_tasks_(io_.get_executor(), on_failure()),
-      exporter_tasks_(io_.get_executor(), on_failure()),
       collector_tasks_(io_.get_executor(), on_failure()),
       store_tasks_(io_.get_executor(), on_failure()),
       control_tasks_(io_.get_executor(), on_failure()),
@@ -162,7 +149,6 @@ Daemon::Daemon(config::Settings settings, bool notify_systemd)
                    if (name == kStopTask) io_.stop();  // the orderly stop itself failed
                  }),
       agent_ended_(io_.get_executor()),
-      exporter_ended_(io_.get_executor()),
       applied_(io_.get_executor()) {}
 
 net::Options net_options(const config::Settings& settings, const agent::Files& files) {
@@ -181,16 +167,14 @@ void Daemon::build() {
   auto storage = settings_->storage;
   storage.polls = settings_->agent.enabled;
   store_ = storage::Store::open(io_.get_executor(), storage, clock_);
-  store_->on_commit([this] {
-    if (exporter_) exporter_->wake();
-  });
+  store_->on_commit([this] { exporting_.wake(); });
   if (settings_->agent.enabled) {
     const auto files = share_files(*settings_);
     log::info("At most {} checks run at once (limit of open files: {}).", files.checks, open_files_);
     prober_ = probe::Prober::create(io_.get_executor(), clock_, net_options(*settings_, files));
     agent_ = agent::Agent::create(io_.get_executor(), settings_->agent, files.checks, *prober_, *store_, clock_);
   }
-  exporter_ = make_exporter(*settings_);
+  exporting_.set(make_exporter(*settings_));
   collector_ = make_collector(*settings_);
 }
 
@@ -233,7 +217,7 @@ void Daemon::start() {
     agent_tasks_.spawn("agent", run_agent());
   }
   start_collector();
-  start_exporter();
+  exporting_.start();
   say_where_results_go();
   if (control_) control_tasks_.spawn("control socket", control_->run());
   watch_tasks_.spawn("supervisor", supervisor_.run());
@@ -245,13 +229,6 @@ void Daemon::start_collector() {
   if (!collector_) return;
   log::info("Starting Collector worker.");
   collector_tasks_.spawn("collector", lasting("collector", [this] { return collector_->run(); }));
-}
-
-void Daemon::start_exporter() {
-  if (!exporter_) return;
-  log::info("Starting Exporter worker.");
-  exporter_runs_ = true;
-  exporter_tasks_.spawn("exporter", run_exporter());
 }
 
 /// What may be refused comes first: a thread for a worker, a service that cannot be made ready.
@@ -280,11 +257,11 @@ asio::awaitable<void> Daemon::apply(Takeover& next) {
 /// `elsewhere`: results go to another PostgreSQL, or to none, or to one where there was none.
 asio::awaitable<void> Daemon::replace(Workers next, const Difference& difference, bool elsewhere) {
   if (difference.exporter) {
-    if (exporter_) co_await stop_exporting();
-    co_await exporter_tasks_.join();
+    co_await exporting_.stop();
+    co_await exporting_.join();
     if (stopping_) co_return;
-    retired_.take(std::exchange(exporter_, std::move(next.exporter)));
-    start_exporter();
+    exporting_.set(std::move(next.exporter));
+    exporting_.start();
   }
   if (difference.collector) {
     collector_tasks_.cancel();
@@ -310,34 +287,9 @@ void Daemon::say_where_results_go() const {
   }
 }
 
-/// A worker whose loop may be entered again at any of its steps goes on when that is over which kept it from memory.
-asio::awaitable<void> Daemon::lasting(std::string name, std::function<asio::awaitable<void>()> run) {
-  for (;;) {
-    try {
-      co_await run();
-      co_return;
-    } catch (const std::bad_alloc&) {
-      log::error("The {} found no memory; it goes on in {}.", name, common::format_duration(kGoOnAfter));
-    }
-    co_await async::sleep_for(kGoOnAfter);
-  }
-}
-
 asio::awaitable<void> Daemon::run_agent() {
   co_await agent_->run();
   agent_ended_.notify();
-}
-
-asio::awaitable<void> Daemon::run_exporter() {
-  std::exception_ptr failure;
-  try {
-    co_await lasting("exporter", [this] { return exporter_->run(); });
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  exporter_runs_ = false;
-  exporter_ended_.notify();
-  if (failure) std::rethrow_exception(failure);
 }
 
 void Daemon::stop(const std::string& why, int status) {
@@ -369,7 +321,7 @@ asio::awaitable<void> Daemon::stop_in_order() {
   if (agent_) agent_->close_books();
   co_await store_->commit();
   if (applying_) co_await applied_.wait();
-  if (exporter_) co_await stop_exporting();
+  co_await exporting_.stop();
   collector_tasks_.cancel();
   co_await collector_tasks_.join();
   co_await control_tasks_.join();
@@ -382,21 +334,12 @@ asio::awaitable<void> Daemon::stop_in_order() {
   io_.stop();
 }
 
-asio::awaitable<void> Daemon::stop_exporting() {
-  exporter_tasks_.cancel();
-  // The event may be that of an exporter before this one.
-  const auto until = clock_.steady() + kExporterPatience;
-  while (exporter_runs_ && co_await exporter_ended_.wait_until(until)) {
-  }
-  if (!exporter_runs_) co_await exporter_->flush(kLastExport);
-}
-
 Watched Daemon::look() {
-  retired_.sweep();
+  exporting_.sweep();
   return {.settings = *settings_,
           .store = *store_,
           .agent = agent_.get(),
-          .exporter = exporter_.get(),
+          .exporter = exporting_.exporter(),
           .collector = collector_.get()};
 }
 
