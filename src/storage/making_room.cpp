@@ -1,5 +1,6 @@
 // The parts of the worker that make room in the file and on its disk.
 #include <algorithm>
+#include <limits>
 
 #include "common/log.h"
 #include "storage/files.h"
@@ -53,6 +54,13 @@ Bounds Worker::bounds(std::size_t max_rows) const {
           .spent = spent};
 }
 
+/// The first result that waits in quarantine for its retry. One refused under a clock far ahead would wait for ever.
+Seq Worker::first_held(Session& current) {
+  const auto now = clock_.wall();
+  const auto held = current.quarantine.first_refused(state_.oldest, now - Quarantine::kHold, now + kPlausibleAhead);
+  return held.value_or(std::numeric_limits<Seq>::max());
+}
+
 Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t max_rows) {
   PurgeRule rule{.before = before,
                  .plausible_until = state_.newest.value_or(clock_.wall()) + kPlausibleAhead,
@@ -61,6 +69,7 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t ma
   Seq oldest = 0;
   const auto step = transact([&](Session& current) {
     rule.bounds = bounds(max_rows);
+    if (rule.through) rule.through->results = std::min(rule.through->results, first_held(current) - 1);
     const auto done = current.purger.by_age(rule);
     if (done.results == 0) return done;
     oldest = current.purger.oldest_seq();

@@ -49,8 +49,13 @@ Quarantine::Quarantine(Database& database)
     : database_(database),
       insert_(database.prepare("INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4)")),
       remove_(database.prepare("DELETE FROM quarantine WHERE seq = ?1")),
-      time_of_(database.prepare("SELECT requested_at FROM results WHERE seq = ?1")) {
+      time_of_(database.prepare("SELECT requested_at FROM results WHERE seq = ?1")),
+      first_refused_(database.prepare("SELECT min(seq) FROM quarantine WHERE seq >= ?1 AND at BETWEEN ?2 AND ?3")) {
   reload();
+}
+
+std::optional<Seq> Quarantine::first_refused(Seq oldest, common::WallTime from, common::WallTime to) {
+  return first_refused_.integer(oldest, common::unix_micros(from), common::unix_micros(to));
 }
 
 void Quarantine::reload() {

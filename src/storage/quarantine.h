@@ -1,6 +1,7 @@
 // The results that PostgreSQL refused: which, why, and how they leave. Used where the connection is.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <set>
@@ -32,12 +33,18 @@ class Quarantine {
  public:
   /// So many are remembered, the newest. What goes for it becomes a gap of GapReason::kRefused.
   static constexpr std::size_t kMaxRows = 10'000;
+  /// For so long from its refusal a result is not purged by age, so that somebody has the time to mend what made
+  /// PostgreSQL refuse it and to send it again. Rows go from the lower end alone: what came after it stays as well,
+  /// at most as long, and as much of it as the size cap allows.
+  static constexpr std::chrono::hours kHold{24};
 
   explicit Quarantine(Database& database);
 
   /// Every number in it. Never sent; what purges and rewinds count as lost is never one of these.
   const std::set<Seq>& seqs() const { return seqs_; }
   void reload();
+  /// The lowest from `oldest` on that was refused between these times; nothing: there is none.
+  std::optional<Seq> first_refused(Seq oldest, common::WallTime from, common::WallTime to);
 
   struct Released {
     Seq lowest = 0;  ///< of those taken out; 0: none
@@ -66,6 +73,7 @@ class Quarantine {
   Statement insert_;
   Statement remove_;
   Statement time_of_;
+  Statement first_refused_;
   std::set<Seq> seqs_;
 };
 

@@ -125,6 +125,7 @@ class Worker {
   bool has_landed(const Work& work);
   bool has_room_for(const Work& work);
   PurgeStep remove_oldest(std::uint64_t used, std::uint64_t cap, const Cursor& marked, std::size_t max_rows);
+  Seq first_held(Session& current);
   Bounds bounds(std::size_t max_rows) const;
   void save_cursor(const Cursor& cursor);
   /// False: another process holds it up, and not all that the log holds is in the file.

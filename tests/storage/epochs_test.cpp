@@ -306,7 +306,7 @@ TEST(Rewind, RecordsWhatWasPurgedOnceAndLessWhatIsAccountedFor) {
   stored.add(10);
   stored.wait(stored.store().quarantine({{.seq = 5, .sqlstate = "22021", .reason = "bad"}}));
   stored.export_all();
-  stored.clock().advance(std::chrono::hours{2});
+  stored.clock().advance(Quarantine::kHold + std::chrono::hours{2});
   stored.add(2);
   stored.wait(stored.store().purge(stored.clock().wall() - std::chrono::hours{1}, true, 8));
   stored.export_all();

@@ -73,8 +73,23 @@ TEST_F(Refused, AreNotPassedByACursorThatWasOnItsWay) {
   EXPECT_TRUE(stored_.next_seqs().empty());
 }
 
-TEST_F(Refused, CannotBeRetriedWhenTheyWerePurged) {
+TEST_F(Refused, AreNotPurgedForADay) {
+  stored_.clock().advance(Quarantine::kHold - std::chrono::hours{1});
+  EXPECT_EQ(stored_.wait(stored_.store().purge(stored_.clock().wall(), true, 100)).results, 3);
+  const auto released = stored_.wait(stored_.store().retry_quarantined({}));
+  EXPECT_EQ(released.count, 3);
+  EXPECT_EQ(released.gone, 0);
+  EXPECT_EQ(stored_.next_seqs(), (std::vector<Seq>{4, 5, 6, 7, 8, 9, 10}));
+}
+
+TEST_F(Refused, HoldNothingBackOnceTheyAreDropped) {
+  stored_.wait(stored_.store().drop_quarantined({}));
   stored_.clock().advance(std::chrono::hours{2});
+  EXPECT_EQ(stored_.wait(stored_.store().purge(stored_.clock().wall(), true, 100)).results, 10);
+}
+
+TEST_F(Refused, CannotBeRetriedWhenTheyWerePurged) {
+  stored_.clock().advance(Quarantine::kHold + std::chrono::hours{2});
   stored_.wait(stored_.store().purge(stored_.clock().wall(), true, 100));
   const auto released = stored_.wait(stored_.store().retry_quarantined({}));
   EXPECT_EQ(released.count, 0);
