@@ -35,7 +35,8 @@ class Books:
 
 
 def connect(database, seconds=10):
-    return sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=seconds, isolation_level=None)
+    return sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=seconds, isolation_level=None,
+                           check_same_thread=False)
 
 
 def local(database):

@@ -49,17 +49,18 @@ def _world(lab, place, seed, plan):
             world.start()
             world.daemon.ready()
             world.flows()
-            for number, kind in enumerate(plan):
-                lab.say(f"pgchaos {place}: fault {number + 1} of {len(plan)}: {kind}")
-                kinds[kind] = kinds.get(kind, 0) + 1
-                said = len(_away(world))
-                recoveries.append(_suffer(world, sea, kind))
-                if len(_away(world)) == said:
-                    unnoticed[f"unnoticed_{kind}"] = unnoticed.get(f"unnoticed_{kind}", 0) + 1
+            with world.watched():
+                for number, kind in enumerate(plan):
+                    lab.say(f"pgchaos {place}: fault {number + 1} of {len(plan)}: {kind}")
+                    kinds[kind] = kinds.get(kind, 0) + 1
+                    said = len(_away(world))
+                    recoveries.append(_suffer(world, sea, kind))
+                    if len(_away(world)) == said:
+                        unnoticed[f"unnoticed_{kind}"] = unnoticed.get(f"unnoticed_{kind}", 0) + 1
             world.stop()
             world.allowance.destroyed = sea.destroyed
             verdict = world.judge(fail=False)
-            counts = dict(verdict.counts)
+            counts = {**verdict.counts, "longest_unwatched_ms": round(world.unwatched * 1000)}
             # Every one of these faults is the server's, or the table's.
             if counts["quarantined"]:
                 verdict.wrong(f"{counts['quarantined']} good results are set aside")
@@ -74,11 +75,8 @@ def _suffer(world, sea, kind):
     try:
         end = time.monotonic() + sea.choice.uniform(1.0, 3.0)
         for _ in {**pgfaults.FAULTS, **pgfaults.LONG_FAULTS}[kind](sea):  # it waits where it yields
-            while (left := end - time.monotonic()) > 0:
-                world.witness()
-                time.sleep(min(left, 0.2))
+            time.sleep(max(0, end - time.monotonic()))
             end = time.monotonic() + sea.choice.uniform(0.5, 1.5)
-        world.witness()
         return world.flows(_FLOWS_WITHIN)
     except Broken as broken:
         raise Broken(f"after {kind}: {broken}") from None

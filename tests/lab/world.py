@@ -1,5 +1,7 @@
 """A target, a monitor and a database in the cluster: one pipeline, watched from outside from its first start on."""
+import contextlib
 import re
+import threading
 import time
 
 from harness.processes import wait_until
@@ -41,8 +43,11 @@ class World:
         """Services that a reload adds behind those."""
         self.lives = []
         self.witnessed = {}
+        self.unwatched = 0.0
+        """The longest time in seconds in which watched() saw nothing."""
         self._seen = 0
         self._reader = None
+        self._looking = threading.Lock()
 
     def start(self, **more):
         self.lives.append(oracle.Life(now_us(), 0, False))
@@ -82,22 +87,47 @@ class World:
                 life.ready = life.began + round(self.daemon.ready_after * 1_000_000)
 
     def witness(self):
-        """Notes every row that is committed now: from here on it must not be lost. Costs a query, not a connection."""
-        if self._reader is None:
-            if not self.daemon.database.exists():
-                return
-            self._reader = books.connect(self.daemon.database, 1)
+        """Notes every row that is committed now: from here on it must not be lost. Costs a query, not a connection. Says
+        whether it could look."""
+        with self._looking:
+            if self._reader is None:
+                if not self.daemon.database.exists():
+                    return False
+                self._reader = books.connect(self.daemon.database, 1)
+            try:
+                rows = {row.seq: row for row in books.results(self._reader, self._seen)}
+            except books.sqlite3.OperationalError:
+                return False  # not made yet, or just being recovered
+            self.witnessed.update(rows)
+            self._seen = max([self._seen, *rows])
+            return True
+
+    @contextlib.contextmanager
+    def watched(self):
+        """Witnessed without a pause, whatever the lab waits for: where PostgreSQL loses what is purged here, nobody else
+        knows what it was."""
+        over = threading.Event()
+
+        def watch():
+            seen = time.monotonic()
+            while not over.wait(0.2):
+                if self.witness():
+                    now = time.monotonic()
+                    self.unwatched, seen = max(self.unwatched, now - seen), now
+
+        thread = threading.Thread(target=watch)
+        thread.start()
         try:
-            rows = {row.seq: row for row in books.results(self._reader, self._seen)}
-        except books.sqlite3.OperationalError:
-            return  # not made yet, or just being recovered
-        self.witnessed.update(rows)
-        self._seen = max([self._seen, *rows])
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def forget_reader(self):
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        with self._looking:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
 
     def local(self, sql):
         """The only value of a question to the local database; None while there is none."""
