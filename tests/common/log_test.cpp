@@ -1,9 +1,11 @@
 #include "common/log.h"
 
 #include <array>
+#include <csignal>
 #include <fcntl.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -25,6 +27,7 @@ class StderrPipe {
     ::dup2(saved_, STDERR_FILENO);
     for (const int descriptor : {saved_, ends_[0], ends_[1]}) ::close(descriptor);
   }
+  void nobody_reads() { ::close(std::exchange(ends_[0], -1)); }
   std::string read_what_is_there() {
     ::fcntl(ends_[0], F_SETFL, O_NONBLOCK);
     std::string all;
@@ -57,6 +60,17 @@ TEST(Log, EscapesWhatAServerMayHaveSent) {
   log::warning("{}", "evil\nERROR | forged \x1b[2J");
   log::stop();
   EXPECT_THAT(pipe.read_what_is_there(), HasSubstr("evil\\nERROR | forged \\x1b[2J\n"));
+}
+
+TEST(Log, AReaderThatIsGoneIsNotWaitedFor) {
+  ASSERT_NE(std::signal(SIGPIPE, SIG_IGN), SIG_ERR);
+  StderrPipe pipe;
+  pipe.nobody_reads();
+  log::start(log::Level::kInfo);
+  log::info("heard by nobody");
+  const auto start = std::chrono::steady_clock::now();
+  log::stop(std::chrono::seconds{20});
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds{10});
 }
 
 TEST(Log, ABlockedPipeBlocksNobodyAndWhatIsLostIsCounted) {

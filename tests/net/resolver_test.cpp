@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
@@ -152,6 +153,16 @@ TEST_F(ResolverTest, AsksAnewForAsLongAsThereIsTime) {
   EXPECT_EQ(answer.failure.outcome, Outcome::kDnsTimeout);
   EXPECT_EQ(answer.failure.reason, "no answer from the name servers for deaf.test within 5.0 s");
   EXPECT_EQ(stub_.questions("deaf.test"), 6);
+}
+
+TEST_F(ResolverTest, ANameServerThatIsBackIsAskedAnewThoughAnOldQuestionIsOpen) {
+  stub_.set("name.test", {.silent = true});
+  auto resolver = make();
+  // The question has been asked for the second time by then, and stays open for 2.5 s more.
+  EXPECT_EQ(resolve(resolver, "name.test", Resolver::kJoinWithin).failure.outcome, Outcome::kDnsTimeout);
+  stub_.set("name.test", {.v4 = {"192.0.2.1"}});
+  EXPECT_EQ(text(resolve(resolver, "name.test", std::chrono::milliseconds{1500})),
+            std::vector<std::string>{"192.0.2.1"});
 }
 
 TEST_F(ResolverTest, OneFamilyIsNotHeldUpByTheOther) {
@@ -380,6 +391,25 @@ TEST_F(ResolverTest, WithoutAResolvConfTheServerOnThisMachineIsAsked) {
   EXPECT_EQ(text(resolve(resolver, "name.test")), std::vector<std::string>{"192.0.2.1"});
   std::ofstream(dir_ / "resolv.conf") << "# nothing\n";
   EXPECT_EQ(text(resolve(resolver, "name.test")), std::vector<std::string>{"192.0.2.1"});
+}
+
+std::size_t open_files() {
+  const std::filesystem::directory_iterator files("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(files), end(files)));
+}
+
+TEST_F(ResolverTest, LeavesNoDescriptorBehind) {
+  stub_.set("name.test", {.v4 = {"192.0.2.1"}});
+  stub_.set("dead.test", {.silent = true});
+  const auto look_up_and_go = [this] {
+    auto resolver = make();
+    resolve(resolver, "name.test");
+    resolve(resolver, "dead.test", std::chrono::milliseconds{10});
+  };
+  look_up_and_go();  // what Asio opens once is open from here on
+  const auto before = open_files();
+  for (int i = 0; i < 3; ++i) look_up_and_go();
+  EXPECT_EQ(open_files(), before);
 }
 
 TEST_F(ResolverTest, MayBeDestroyedWhileLookupsRun) {

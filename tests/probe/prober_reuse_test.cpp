@@ -55,6 +55,14 @@ TEST_F(ProberReuseTest, AFreshCheckLeavesIdleConnectionsAlone) {
   EXPECT_EQ(server.connections(), 2);
 }
 
+TEST_F(ProberReuseTest, AReloadLeavesIdleConnectionsToTheirService) {
+  Recorder server([](const std::string&) { return ok("hello"); });
+  EXPECT_EQ(probe(reusing(server.url())).outcome, Outcome::kUp);
+  prober().adjust({.dns_cache = false, .max_idle = 7, .deny_networks = {"192.0.2.0/24"}});
+  EXPECT_TRUE(probe(reusing(server.url())).reused);
+  EXPECT_EQ(server.connections(), 1);
+}
+
 TEST_F(ProberReuseTest, OnlyAConnectionThatIsCleanIsKept) {
   EXPECT_EQ(connections_for(ok("hello")), 1);
   EXPECT_EQ(connections_for("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), 1);
