@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "async/task_group.h"
+#include "common/log.h"
 #include "storage/reader.h"
 #include "support/stored.h"
 
@@ -60,6 +61,19 @@ TEST(Collector, KeepsAConfiguredAgeWhereNothingIsExported) {
   stored.wait(worker->step());
   EXPECT_EQ(worker->health().purged, 10U);
   EXPECT_EQ(left(stored), 5U);
+}
+
+TEST(Collector, RemovesTheOldestAtTheSizeCapThoughNothingIsOld) {
+  Stored stored;
+  stored.cap(std::uint64_t{1} << 20);
+  stored.close();
+  stored.open();
+  for (int i = 0; i < 30; ++i) stored.add(1000);
+  const auto worker = collector(stored, {.local_retention = hours{24}}, false);
+  while (stored.wait(worker->step())) {
+  }
+  EXPECT_GT(worker->health().purged, 10'000U);
+  EXPECT_LT(worker->health().purged, 20'000U);
 }
 
 TEST(Collector, PurgesInBoundedSteps) {
@@ -175,7 +189,12 @@ TEST(Collector, PurgesNothingByAgeWhileTheClockIsInDoubt) {
   stored.wait(worker->step());
   stored.clock().step_wall(hours{48});
   stored.add(1);
+  common::log::start(common::log::Level::kWarning);
+  common::log::stop();  // from here on lines are written at once
+  testing::internal::CaptureStderr();
   stored.wait(worker->step());
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("The clock is 172800 s from where it was expected: nothing is purged by age"));
   EXPECT_EQ(worker->health().purged, 0U);
   EXPECT_TRUE(worker->health().suspended);
   stored.clock().advance(hours{1});
