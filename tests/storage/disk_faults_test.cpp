@@ -1,9 +1,15 @@
 // What others and the system do to the file's disk and locks while it is used. (Full disks have a file of their own.)
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <string>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_future.hpp>
@@ -127,7 +133,8 @@ TEST(LockedFile, WaitsInMemoryAndIsSaidAndLosesNothing) {
   stored.append(100);  // the agent goes on
   EXPECT_EQ(stored.store().health().waiting, 105U);
   other("COMMIT");
-  expect_recovered(stored, 115);
+  const auto end = logged([&] { expect_recovered(stored, 115); });
+  EXPECT_THAT(end, HasSubstr("again; 0 were dropped meanwhile"));
 }
 
 TEST(LockedFile, IsNoTroubleForAMomentThatIsShort) {
@@ -171,6 +178,31 @@ TEST(DiskWithoutLocks, IsRefusedAtTheStartWithWhatToDo) {
     EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("local.sqlite3"), HasSubstr("network share"),
                                              HasSubstr("put local_database_path on a local disk")));
   }
+}
+
+/// flock() as on a share whose server grants no locks, for what is left of this process.
+void refuse_flock() {
+  std::array filter{sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                    sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_flock, 0, 1),
+                    sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+                    sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+  ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+TEST(DiskWithoutLocks, IsRefusedForTheLockFileToo) {
+  const test::TempDir folder;
+  in_child([&] {
+    refuse_flock();
+    try {
+      const Stored stored(folder / "local.sqlite3");
+      ADD_FAILURE() << "it was opened";
+    } catch (const common::Error& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("cannot lock"), HasSubstr("local.sqlite3.lock"),
+                                               HasSubstr("needs a local disk")));
+    }
+  });
 }
 
 TEST(DiskWithoutLocks, IsRefusedForANewFileToo) {

@@ -1,4 +1,4 @@
-// A disk whose next syncs fail, below SQLite: the writes before them stand. One thread at a time.
+// A disk whose next syncs, or writes, fail, below SQLite: the writes before them stand. One thread at a time.
 #pragma once
 
 #include <map>
@@ -19,7 +19,7 @@ class FailingSync {
   }
   /// Files that are open keep going through here: open none of them beyond its life.
   ~FailingSync() {
-    to_fail_ = 0;
+    to_fail_ = writes_to_fail_ = 0;
     sqlite3_vfs_unregister(&shim_);
     sqlite3_vfs_register(base(), 1);
   }
@@ -28,6 +28,8 @@ class FailingSync {
 
   void fail(int times) { to_fail_ = times; }
   static int left() { return to_fail_; }
+  /// As a quota that is used up refuses them.
+  void fail_writes(int times) { writes_to_fail_ = times; }
 
  private:
   static sqlite3_vfs* base() {
@@ -39,7 +41,10 @@ class FailingSync {
     if (code != SQLITE_OK || file->pMethods == nullptr) return code;
     // The log has other methods than the database: it is not locked.
     const auto [place, added] = methods_.try_emplace(file->pMethods, *file->pMethods);
-    if (added) sync_ = std::exchange(place->second.xSync, sync);
+    if (added) {
+      sync_ = std::exchange(place->second.xSync, sync);
+      write_ = std::exchange(place->second.xWrite, write);
+    }
     file->pMethods = &place->second;
     return code;
   }
@@ -48,11 +53,18 @@ class FailingSync {
     --to_fail_;
     return SQLITE_IOERR_FSYNC;
   }
+  static int write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 at) {
+    if (writes_to_fail_ == 0) return write_(file, bytes, count, at);
+    --writes_to_fail_;
+    return SQLITE_IOERR_WRITE;
+  }
 
   sqlite3_vfs shim_{};
   static inline std::map<const sqlite3_io_methods*, sqlite3_io_methods> methods_;
   static inline int (*sync_)(sqlite3_file*, int) = nullptr;  // one for all of them
+  static inline int (*write_)(sqlite3_file*, const void*, int, sqlite3_int64) = nullptr;
   static inline int to_fail_ = 0;
+  static inline int writes_to_fail_ = 0;
 };
 
 }  // namespace monitor::test

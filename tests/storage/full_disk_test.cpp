@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "storage/ballast.h"
+#include "storage/failing_sync.h"
 #include "storage/pending.h"
 #include "storage/reader.h"
 #include "storage/rollup.h"
@@ -68,7 +70,12 @@ std::size_t overfill(Stored& stored, std::size_t extra) {
 }
 
 void expect_all_accounted_for(Stored& stored, std::size_t appended, std::size_t dropped) {
+  common::log::start(common::log::Level::kWarning);
+  common::log::stop();  // from here on lines are written at once
+  testing::internal::CaptureStderr();
   stored.wait(stored.store().commit());
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("again; " + std::to_string(dropped) + " were dropped meanwhile"));
   EXPECT_FALSE(stored.store().health().degraded) << stored.store().health().problem;
   const Batch batch = stored.wait(stored.store().next_batch(1'000'000));
   EXPECT_EQ(batch.results.size() + dropped, appended);
@@ -223,6 +230,24 @@ TEST(FullDisk, DoesNotHoldUpExportAndPurge) {
   });
 }
 
+TEST(FullDisk, NewRowsDoNotTakeWhatTheBallastGave) {
+  const test::TempDir disk;
+  in_child([&] {
+    mount_disk(disk.path(), "16m");
+    Stored stored(disk / "local.sqlite3");
+    for (int i = 0; i < 5; ++i) stored.add(1000);
+    fill(disk / "filler");
+    append_until_degraded(stored);
+    const auto purge = [&] { return stored.wait(stored.store().purge(common::WallTime::max(), true, 5000)); };
+    purge();
+    EXPECT_FALSE(fs::exists(disk / "local.sqlite3.ballast")) << "it wrote that there was nothing to purge";
+    for (int i = 0; i < 60; ++i) stored.add(500);
+    EXPECT_TRUE(stored.store().health().degraded);
+    stored.export_all();
+    EXPECT_GT(purge().results, 0);
+  });
+}
+
 TEST(FullDisk, IsOutlivedByAStart) {
   const test::TempDir disk;
   in_child([&] {
@@ -236,6 +261,17 @@ TEST(FullDisk, IsOutlivedByAStart) {
     stored.add(1);
     EXPECT_EQ(stored.next_seqs().size(), 1001U);
   });
+}
+
+// A quota shows to SQLite as a failed write, not as a full disk.
+TEST(FailingDisk, AQuotaThatIsUsedUpGetsTheReserveToo) {
+  test::FailingSync disk;
+  Stored stored;
+  stored.add(1000);
+  stored.export_all();
+  disk.fail_writes(1);
+  EXPECT_EQ(stored.wait(stored.store().purge(common::WallTime::max(), true, 5000)).results, 1000);
+  EXPECT_FALSE(fs::exists(stored.file().string() + ".ballast"));
 }
 
 TEST(FailingDisk, IsOpenedAnewAfterAFailedWrite) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "async/task_group.h"
+#include "storage/failing_sync.h"
 #include "storage/pending.h"
 #include "storage/sql.h"
 #include "storage/store.h"
@@ -55,6 +56,29 @@ TEST_F(Running, CommitsWhenTheOldestRowHasWaitedLongEnough) {
   stored_.append(1);
   stored_.clock().advance(kCommitAge);
   EXPECT_TRUE(until([&] { return committed() == 1; }));
+}
+
+TEST(RunningOnABadDisk, TriesAgainByItself) {
+  test::FailingSync disk;
+  Stored stored;
+  async::TaskGroup tasks(stored.io().get_executor(),
+                         [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  const auto until = [&](auto done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    stored.io().restart();
+    while (!done() && std::chrono::steady_clock::now() < end) stored.io().run_one_until(end);
+    return done();
+  };
+  tasks.spawn("commit", stored.store().run());
+  disk.fail(1);
+  stored.append(1);
+  stored.clock().advance(kCommitAge);
+  EXPECT_TRUE(until([&] { return stored.store().health().degraded; }));
+  stored.clock().advance(std::chrono::minutes{1});
+  EXPECT_TRUE(until([&] { return !stored.store().health().degraded; }));
+  EXPECT_EQ(stored.store().health().committed, 1U);
+  tasks.cancel();
+  stored.wait(tasks.join());
 }
 
 TEST_F(Running, CommitsACursorThatComesAlone) {

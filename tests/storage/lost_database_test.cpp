@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "storage/lock_file.h"
 #include "storage/reader.h"
 #include "storage/small_disk.h"
@@ -122,7 +123,12 @@ class TakenAway : public testing::Test {
 
 TEST_F(TakenAway, DeletedItIsWrittenAnewWithAllItHeld) {
   fs::remove(stored_.file());
+  common::log::start(common::log::Level::kWarning);
+  common::log::stop();  // from here on lines are written at once
+  testing::internal::CaptureStderr();
   expect_all_here();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("was deleted or renamed while we run; it is written anew, with all it held"));
   expect_to_start_again();
 }
 
