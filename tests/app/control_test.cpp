@@ -1,9 +1,14 @@
 #include <array>
+#include <ctime>
+#include <fcntl.h>
 #include <fstream>
 #include <future>
 #include <optional>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -93,6 +98,10 @@ class RawClient {
   RawClient& operator=(const RawClient&) = delete;
 
   void send(std::string_view text) const { ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL); }
+  bool hears_within(int milliseconds) const {
+    pollfd watched{.fd = socket_, .events = POLLIN, .revents = 0};
+    return ::poll(&watched, 1, milliseconds) == 1;
+  }
   /// Everything until the server ends the connection.
   std::string rest() const {
     std::string text;
@@ -152,7 +161,7 @@ TEST_F(ControlSocket, GivesTheSentenceOfARefusal) {
 TEST_F(ControlSocket, SaysThatAnAnswerIsTooLong) {
   const Serving serving(database_);
   EXPECT_THAT([&] { ask(database_, {{"command", "long"}}); },
-              ThrowsMessage<common::Error>(HasSubstr("longer than 4 MiB")));
+              ThrowsMessage<common::Error>(HasSubstr("longer than 4 MiB; ask for less")));
 }
 
 TEST_F(ControlSocket, NobodyIsThereWithoutADaemonAndAfterItsEnd) {
@@ -267,6 +276,36 @@ TEST_F(ControlSocket, AHundredSilentClientsHoldNobodyUpForLong) {
   EXPECT_TRUE(ask(database_, {{"command", "health"}}));
 }
 
+TEST_F(ControlSocket, WithoutADescriptorForAConnectionItTriesAgainAfterAWhile) {
+  const Serving serving(database_);
+  EXPECT_TRUE(ask(database_, {{"command", "health"}}));
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &one_more);
+  const auto spent_before = std::clock();
+  const RawClient client(database_);
+  client.send("{\"command\": \"health\"}\n");
+  EXPECT_FALSE(client.hears_within(300));
+  const auto spent = std::clock() - spent_before;
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_LT(spent, CLOCKS_PER_SEC / 50) << "it does nothing but try";
+  EXPECT_THAT(client.rest(), HasSubstr("\"ok\":true"));
+}
+
+TEST_F(ControlSocket, SoManyAtOnceAndTheNextOneWaitsForOneToGo) {
+  const Serving serving(database_, {.request = std::chrono::minutes{1}, .answer = std::chrono::minutes{1}});
+  std::vector<std::unique_ptr<RawClient>> silent;
+  for (std::size_t i = 0; i < Server::kMaxConnections; ++i) silent.push_back(std::make_unique<RawClient>(database_));
+  const RawClient next(database_);
+  next.send("{\"command\": \"health\"}\n");
+  EXPECT_FALSE(next.hears_within(100));
+  silent.pop_back();
+  EXPECT_TRUE(next.hears_within(20'000));
+}
+
 TEST_F(ControlSocket, AClientThatGoesAwayHurtsNobody) {
   const Serving serving(database_);
   for (int i = 0; i < 40; ++i) {
@@ -280,6 +319,71 @@ TEST_F(ControlSocket, AClientThatGoesAwayHurtsNobody) {
 TEST_F(ControlSocket, WhoAsksGivesUpInTime) {
   Serving serving(database_);
   EXPECT_THROW(ask(database_, {{"command", "wait"}}, milliseconds{50}), NoAnswer);
+}
+
+TEST_F(ControlSocket, WhoAsksTakesNoEndlessAnswer) {
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const Address address(socket_path(database_));
+  ASSERT_EQ(::bind(listener, address.data(), address.size()), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  std::thread server([&] {
+    const int client = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    const std::string piece(kMaxAnswerBytes / 8, 'x');
+    for (int i = 0; i <= 8; ++i) ::send(client, piece.data(), piece.size(), MSG_NOSIGNAL);
+    ::close(client);
+  });
+  EXPECT_THAT([&] { ask(database_, {{"command", "health"}}); },
+              ThrowsMessage<common::Error>(HasSubstr("longer than 4 MiB")));
+  server.join();
+  ::close(listener);
+}
+
+/// Does `work` as a user who is neither root nor the one that runs the tests; gives what it gave.
+template <typename Work>
+int as_another_user(Work work) {
+  constexpr uid_t kNobody = 65534;
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(::setresuid(kNobody, kNobody, kNobody) == 0 ? work() : 127);
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(ControlSocket, AnotherUserIsRefusedThoughTheFileLetsHimIn) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const Serving serving(database_);
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms{0711});
+  std::filesystem::permissions(socket_path(database_), std::filesystem::perms{0666});
+  EXPECT_EQ(as_another_user([&] {
+              const RawClient client(database_);
+              client.send("{\"command\": \"health\"}\n");
+              return client.rest().find("only the daemon's own user and root may ask") == std::string::npos ? 1 : 0;
+            }),
+            0);
+  EXPECT_TRUE(ask(database_, {{"command", "health"}}));
+}
+
+TEST_F(ControlSocket, RootMayAskTheDaemonOfAnotherUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms{0777});
+  std::array<int, 2> ready{}, done{};
+  ASSERT_EQ(::pipe2(ready.data(), O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(done.data(), O_CLOEXEC), 0);
+  auto daemon = std::async(std::launch::async, [&] {
+    return as_another_user([&] {
+      ::close(done[1]);
+      const Serving serving(database_);
+      char byte = 0;
+      return ::write(ready[1], &byte, 1) == 1 && ::read(done[0], &byte, 1) == 0 ? 0 : 1;
+    });
+  });
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  // What is thrown here would wait for the other process.
+  EXPECT_NO_THROW(EXPECT_TRUE(ask(database_, {{"command", "health"}})));
+  ::close(done[1]);
+  EXPECT_EQ(daemon.get(), 0);
+  for (const int end : {ready[0], ready[1], done[0]}) ::close(end);
 }
 
 TEST_F(ControlSocket, EndsWhileARequestIsCarriedOut) {

@@ -1,10 +1,13 @@
 #include "app/io_watch.h"
 
+#include <csignal>
 #include <fcntl.h>
 #include <fstream>
 #include <future>
 #include <iterator>
 #include <string>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -77,6 +80,52 @@ TEST(IoWatch, SaysWhereEachWorkerWasWhenTheIoThreadHangs) {
   hang.set_value();
   thread.join();
   EXPECT_THAT(error.until("turns again"), HasSubstr("The io thread turns again"));
+}
+
+// Stopped or suspended, no thread runs: only what passed while the watching one ran is the io thread's silence.
+TEST(IoWatch, TimeInWhichTheWholeProcessStoodStillIsNotTheIoThreads) {
+  const CapturedError error;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    IoWatch watch({.silence = milliseconds{300}, .look_every = milliseconds{5}}, [] {});
+    watch.beat("store: waiting", 0);
+    ::raise(SIGSTOP);
+    const bool said = error.until("Last seen").find("Last seen") != std::string::npos;
+    ::_exit(said ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, WUNTRACED), child);
+  ASSERT_TRUE(WIFSTOPPED(status));
+  std::this_thread::sleep_for(seconds{2});  // the standstill itself
+  ::kill(child, SIGCONT);
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  const auto log = error.until("Last seen");
+  EXPECT_THAT(log, testing::ContainsRegex("has not turned for [01]\\.")) << "and not for the two seconds as well";
+}
+
+TEST(IoWatch, WithoutAThreadThereIsNoWatchWhichIsSaid) {
+  const CapturedError error;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    constexpr uid_t kNobody = 65534;  // root's threads are not counted
+    if (::geteuid() == 0 && ::setresuid(kNobody, kNobody, kNobody) != 0) ::_exit(2);
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_NPROC, &none);
+    try {
+      IoWatch watch(kQuick, [] {});
+      watch.beat("store: waiting", 0);
+    } catch (...) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_THAT(error.until("Nobody watches"), HasSubstr("Nobody watches the io thread: no thread can be had for it"));
 }
 
 TEST(IoWatch, EndsAProcessWhoseStopHangsAndSaysWhatMayBeLost) {

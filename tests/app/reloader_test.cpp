@@ -201,6 +201,17 @@ TEST_F(ReloaderTest, AWatchedFileIsTakenOverWhenItChanges) {
   EXPECT_EQ(applied_, 1);
 }
 
+TEST_F(ReloaderTest, AWatchedFileIsNotReadWhileSomebodyWritesIt) {
+  watch();
+  begin();
+  for (int i = 0; i < 100; ++i) {
+    write(5 + i % 2, "watch_config: true\n");
+    io_.run_one_for(milliseconds{5});
+  }
+  EXPECT_EQ(applied_, 0);
+  EXPECT_TRUE(turn_until([&] { return applied_ == 1; }));
+}
+
 TEST_F(ReloaderTest, AFileThatIsNotWatchedWaitsToBeAskedFor) {
   begin();
   write(6);

@@ -1,15 +1,19 @@
 #include "app/supervisor.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <new>
 
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "app/notify_socket.h"
+#include "async/task_group.h"
 #include "common/log.h"
 #include "support/io.h"
 #include "support/manual_clock.h"
+#include "support/stored.h"
 #include "support/temp_dir.h"
 
 namespace monitor::app {
@@ -90,6 +94,39 @@ TEST_F(SupervisorTest, AnAgentWhoseLoopStandsStillIsStalled) {
   EXPECT_FALSE(supervisor_.health().healthy());
   EXPECT_THAT(watch(1), HasSubstr("Every worker moves again."));
   EXPECT_TRUE(supervisor_.health().healthy());
+}
+
+TEST_F(SupervisorTest, ADiskThatFailsIsToldAndStallsNobody) {
+  EXPECT_EQ(watch(1), "");
+  std::filesystem::remove_all(folder_.path());
+  test::run(io_, store_->append(test::passed_check(1, clock_.wall())));
+  test::run(io_, store_->commit());
+  EXPECT_EQ(watch(90), "");
+  watchdog_was_fed();
+  EXPECT_EQ(watch(3), "");
+  EXPECT_EQ(watchdog_was_fed(), 3);
+  const auto health = supervisor_.health();
+  EXPECT_EQ(health.workers.at(0).name, "store");
+  EXPECT_EQ(health.workers.at(0).condition, Condition::kDegraded);
+  EXPECT_THAT(status_sentence(health), AllOf(HasSubstr("cannot open the lock file"), HasSubstr("(0 results dropped)")));
+}
+
+TEST_F(SupervisorTest, AWantOfMemoryInATurnIsOutlived) {
+  int looks = 0;
+  Supervisor supervisor{[&] {
+                          if (++looks == 1) throw std::bad_alloc();
+                          return Watched{.settings = settings_, .store = *store_, .agent = &agent_};
+                        },
+                        systemd_, watch_, memory_, clock_};
+  async::TaskGroup tasks(io_.get_executor(),
+                         [](const std::string& name, const std::exception_ptr&) { FAIL() << name; });
+  tasks.spawn("supervisor", supervisor.run());
+  io_.restart();
+  while (looks < 2 && io_.run_one() > 0) {
+  }
+  EXPECT_GE(looks, 2);
+  tasks.cancel();
+  test::run(io_, tasks.join());
 }
 
 TEST_F(SupervisorTest, ACheckThatHangsStallsTheAgentAndIsNamed) {
