@@ -54,22 +54,27 @@ Bounds Worker::bounds(std::size_t max_rows) const {
           .spent = spent};
 }
 
-/// The first result that waits in quarantine for its retry. One refused under a clock far ahead would wait for ever.
-Seq Worker::first_held(Session& current) {
+/// The first result that waits in quarantine for its retry, while there is room for that: what cannot be stored would
+/// be lost for what can be sent again. One refused under a clock far ahead would wait for ever.
+Seq Worker::first_held(Session& current, std::uint64_t cap) {
+  if (full_ || current.used_bytes() > cap) return std::numeric_limits<Seq>::max();
   const auto now = clock_.wall();
   const auto held = current.quarantine.first_refused(state_.oldest, now - Quarantine::kHold, now + kPlausibleAhead);
   return held.value_or(std::numeric_limits<Seq>::max());
 }
 
-Purged Worker::purge(common::WallTime before, bool exported_only, std::size_t max_rows) {
+Purged Worker::purge(common::WallTime before, bool exported_only, std::uint64_t cap, std::size_t max_rows) {
   PurgeRule rule{.before = before,
                  .plausible_until = state_.newest.value_or(clock_.wall()) + kPlausibleAhead,
-                 .through = exported_only ? std::optional{state_.exported} : std::nullopt,
+                 .through = std::nullopt,
                  .bounds = {}};
   Seq oldest = 0;
   const auto step = transact([&](Session& current) {
     rule.bounds = bounds(max_rows);
-    if (rule.through) rule.through->results = std::min(rule.through->results, first_held(current) - 1);
+    if (exported_only) {
+      rule.through = state_.exported;
+      rule.through->results = std::min(rule.through->results, first_held(current, cap) - 1);
+    }
     const auto done = current.purger.by_age(rule);
     if (done.results == 0) return done;
     oldest = current.purger.oldest_seq();

@@ -35,7 +35,7 @@ class Quarantine {
   static constexpr std::size_t kMaxRows = 10'000;
   /// For so long from its refusal a result is not purged by age, so that somebody has the time to mend what made
   /// PostgreSQL refuse it and to send it again. Rows go from the lower end alone: what came after it stays as well,
-  /// at most as long, and as much of it as the size cap allows.
+  /// at most as long. On a full disk and above the size cap nothing is held.
   static constexpr std::chrono::hours kHold{24};
 
   explicit Quarantine(Database& database);

@@ -294,7 +294,8 @@ std::int64_t SqliteStore::backlog() const {
 
 asio::awaitable<Purged> SqliteStore::purge(common::WallTime before, bool exported_only, std::size_t max_rows) {
   const async::Doing::Mark mark(doing_, "purge step");
-  co_return co_await work([=](Worker& worker) { return worker.purge(before, exported_only, max_rows); });
+  co_return co_await work(
+      [=, cap = max_size_](Worker& worker) { return worker.purge(before, exported_only, cap, max_rows); });
 }
 
 asio::awaitable<bool> SqliteStore::forget(common::WallTime hours_before, common::WallTime days_before,

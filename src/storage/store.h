@@ -112,8 +112,8 @@ class Store {
 
   // For the collector. Each call is one short transaction of at most `max_rows`, bounded in time.
   /// Deletes the oldest results up to the first that was not requested before `before`; skipped slots likewise. If
-  /// `exported_only`, only what is behind the committed cursor. In the same transaction they are added to the roll-ups
-  /// and outages: every one is either still here or in those.
+  /// `exported_only`, only what is behind the committed cursor and before what is held for a retry (quarantine.h). In
+  /// the same transaction they are added to the roll-ups and outages: every one is either still here or in those.
   virtual boost::asio::awaitable<Purged> purge(common::WallTime before, bool exported_only, std::size_t max_rows) = 0;
   /// Deletes what is left of purged results, the oldest first: roll-ups of hours that ended by `hours_before` and of
   /// days that ended by `days_before`; outages and gaps before `days_before`, or beyond a number of which the newest

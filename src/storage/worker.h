@@ -87,7 +87,8 @@ class Worker {
   void agree();
   /// Gives the cursor to go on from.
   Cursor rewind(const Cursor& marked, const Cursor& arrived);
-  Purged purge(common::WallTime before, bool exported_only, std::size_t max_rows);
+  /// `cap`: bytes of the file; above it nothing is held for a retry.
+  Purged purge(common::WallTime before, bool exported_only, std::uint64_t cap, std::size_t max_rows);
   bool forget(common::WallTime hours_before, common::WallTime days_before, bool exported_only, std::size_t max_rows);
   /// `marked` has arrived, committed or not.
   Purged purge_to_cap(std::uint64_t cap, const Cursor& marked, std::size_t max_rows);
@@ -125,7 +126,7 @@ class Worker {
   bool has_landed(const Work& work);
   bool has_room_for(const Work& work);
   PurgeStep remove_oldest(std::uint64_t used, std::uint64_t cap, const Cursor& marked, std::size_t max_rows);
-  Seq first_held(Session& current);
+  Seq first_held(Session& current, std::uint64_t cap);
   Bounds bounds(std::size_t max_rows) const;
   void save_cursor(const Cursor& cursor);
   /// False: another process holds it up, and not all that the log holds is in the file.

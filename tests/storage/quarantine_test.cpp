@@ -1,8 +1,11 @@
 #include "storage/quarantine.h"
 
+#include <fstream>
+
 #include <gtest/gtest.h>
 
 #include "storage/reader.h"
+#include "storage/small_disk.h"
 #include "storage/sql.h"
 #include "storage/store.h"
 #include "support/stored.h"
@@ -86,6 +89,41 @@ TEST_F(Refused, HoldNothingBackOnceTheyAreDropped) {
   stored_.wait(stored_.store().drop_quarantined({}));
   stored_.clock().advance(std::chrono::hours{2});
   EXPECT_EQ(stored_.wait(stored_.store().purge(stored_.clock().wall(), true, 100)).results, 10);
+}
+
+TEST_F(Refused, HoldNothingBackAboveTheSizeCap) {
+  stored_.clock().advance(std::chrono::hours{2});
+  stored_.wait(stored_.store().purge(stored_.clock().wall(), true, 100));
+  stored_.close();
+  stored_.cap(1);
+  stored_.open();
+  EXPECT_EQ(stored_.wait(stored_.store().purge(stored_.clock().wall(), true, 100)).results, 7);
+}
+
+TEST(Quarantine, HoldsNothingBackOnAFullDisk) {
+  const test::TempDir disk;
+  test::in_child([&] {
+    test::mount_disk(disk.path(), "16m");
+    Stored stored(disk / "local.sqlite3");
+    for (int i = 0; i < 10; ++i) stored.add(1000);
+    stored.wait(stored.store().quarantine({{.seq = 1, .sqlstate = "22003", .reason = "out of range"}}));
+    stored.export_all();
+    std::ofstream(disk / "filler") << std::string(std::size_t{16} << 20, 'x');
+    for (int i = 0; i < 60 && !stored.store().health().degraded; ++i) stored.add(500);
+    ASSERT_TRUE(stored.store().health().degraded);
+    stored.clock().advance(std::chrono::hours{2});
+    std::int64_t purged = 0;
+    for (bool more = true; more;) {
+      const Purged step = stored.wait(stored.store().purge(stored.clock().wall(), true, 5000));
+      purged += step.results;
+      more = step.more;
+      stored.wait(stored.store().tidy());
+    }
+    EXPECT_EQ(purged, 10'000);
+    stored.wait(stored.store().commit());
+    EXPECT_FALSE(stored.store().health().degraded) << stored.store().health().problem;
+    EXPECT_EQ(stored.store().health().dropped, 0U);
+  });
 }
 
 TEST_F(Refused, CannotBeRetriedWhenTheyWerePurged) {
