@@ -30,9 +30,9 @@ struct Health {
   std::uint64_t skipped = 0;   ///< slots that did not run, since the start
   std::uint64_t steps = 0;     ///< moves while the loop lives
   std::size_t running = 0;
-  std::optional<Overdue> overdue;                           ///< of all of them, the one that should have ended first
-  std::string problem;                                      ///< a sentence while no check begins for want of memory
-  bool late = false;                                        ///< many slots begin late for want of CPU
+  std::optional<Overdue> overdue;  ///< of all of them, the one that should have ended first
+  std::string problem;             ///< a sentence while no check begins for want of memory, or none ever did
+  bool late = false;               ///< many slots begin late for want of CPU
   std::size_t up = 0, degraded = 0, down = 0, unknown = 0;  ///< services by the last slot's verdict
 };
 
@@ -56,7 +56,8 @@ class Agent {
   /// as it is keeps everything; one that changed keeps its phase (unless its interval changed: see changed_slots()),
   /// its history and its running check, which is stored as what it was when it began. The running check of one that
   /// goes ends and is stored; a slot of it that waits counts as skipped (stopping). New ones start as at a start.
-  /// Throws what Prober::prepare() throws, with nothing changed; does nothing once stop() was called. Afterwards
+  /// Where a start found no memory so far, this is one, with those services. Throws what Prober::prepare() and, for
+  /// want of memory, start() throw, with nothing changed; does nothing once stop() was called. Afterwards
   /// `change.options` holds what was in force before, to be destroyed wherever there is time.
   virtual boost::asio::awaitable<void> apply(Change& change, std::size_t max_running) = 0;
   /// Cuts the running checks; their slots count as skipped (stopping).

@@ -26,8 +26,10 @@ namespace {
 constexpr std::chrono::seconds kLongestWait{1};
 /// And at most this often: what comes due meanwhile begins in one turn, so that a wake-up serves many.
 constexpr std::chrono::milliseconds kTick{1};
-/// After a start that found no memory comes another.
+/// After a start that found no memory comes another: it makes every service ready anew, so each is waited for twice as
+/// long as the one before.
 constexpr std::chrono::milliseconds kStartAgain{500};
+constexpr std::chrono::milliseconds kLongestStartAgain{30'000};
 
 /// Whether standing still ourselves could have made it: what a server says of itself, it says all the same.
 bool is_about_time(common::Outcome outcome) {
@@ -51,7 +53,7 @@ PollingAgent::PollingAgent(asio::any_io_executor io, const Options& options, std
       store_(store),
       clock_(clock),
       wake_(io),
-      started_(io),
+      start_tried_(io),
       workers_(io, [this](const std::string&, std::exception_ptr failure) {
         // Nothing a check does may throw; if it does, that is a bug, and run() ends with it.
         failure_ = std::move(failure);
@@ -133,20 +135,30 @@ void PollingAgent::stop() {
 /// Nothing runs yet that could be spoilt, and the process has more to do than to poll: so it goes on without, until
 /// there is memory for it.
 asio::awaitable<void> PollingAgent::start_at_last() {
-  for (bool said = false; !schedule_ && !stopping_;) {
-    bool no_memory = false;
-    try {
-      co_await start();
-    } catch (const std::bad_alloc&) {
-      no_memory = true;
-    } catch (const common::Error&) {  // SQLite's, say
-      if (!common::is_memory_short()) throw;
-      no_memory = true;
+  auto pause = kStartAgain;
+  auto next = std::chrono::steady_clock::now();
+  while (!schedule_ && !stopping_) {
+    if (!starting_ && std::chrono::steady_clock::now() >= next) {
+      if (const auto want = co_await want_at_start()) say_no_start(*want);
+      next = std::chrono::steady_clock::now() + std::exchange(pause, std::min(2 * pause, kLongestStartAgain));
     }
-    if (no_memory && !std::exchange(said, true)) say_no_start();
     ++steps_;
     if (!schedule_) co_await wake_.wait_until(std::chrono::steady_clock::now() + kStartAgain);
   }
+  if (tell_no_start_ && schedule_) say_start_at_last();
+}
+
+/// Of memory, in the words of whoever found none, if they have any; nothing: the services are ready.
+asio::awaitable<std::optional<std::string>> PollingAgent::want_at_start() {
+  try {
+    co_await start();
+  } catch (const std::bad_alloc&) {
+    co_return "";
+  } catch (const common::Error& error) {  // SQLite's, say
+    if (!common::is_memory_short()) throw;
+    co_return error.what();
+  }
+  co_return std::nullopt;
 }
 
 asio::awaitable<void> PollingAgent::run() {
@@ -293,6 +305,11 @@ void PollingAgent::count(std::optional<Verdict> before, Verdict after) {
   ++by_verdict_.at(static_cast<std::size_t>(after));
 }
 
+std::string PollingAgent::problem() const {
+  if (common::is_memory_short()) return "memory is short: no check begins";
+  return tell_no_start_ && !schedule_ ? "no memory to make the services ready: none is checked" : "";
+}
+
 Health PollingAgent::health() const {
   const auto of = [this](Verdict verdict) { return by_verdict_.at(static_cast<std::size_t>(verdict)); };
   std::optional<Overdue> overdue;
@@ -307,7 +324,7 @@ Health PollingAgent::health() const {
           .steps = steps_,
           .running = running_,
           .overdue = std::move(overdue),
-          .problem = common::is_memory_short() ? "memory is short: no check begins" : "",
+          .problem = problem(),
           .late = punctuality_.late(),
           .up = of(Verdict::kUp),
           .degraded = of(Verdict::kDegraded),

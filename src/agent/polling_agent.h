@@ -83,8 +83,10 @@ class PollingAgent final : public Agent {
   boost::asio::awaitable<Ready> make_ready(const std::vector<probe::Service>& services, const Positions& wanted,
                                            bool with_past);
   std::vector<Schedule::Placed> add(const Positions& positions, Ready& ready, common::Micros grid);
+  boost::asio::awaitable<void> start_with(Options& options);
+  void lay_out(Options& options, const Positions& all, Ready& ready);
   boost::asio::awaitable<void> start_at_last();
-  void lay_out(const Positions& all, Ready& ready);
+  boost::asio::awaitable<std::optional<std::string>> want_at_start();
   std::size_t place_for(const std::string& key);
   void take_over(Change& change, Ready& ready);
   void let_go(std::size_t place, const std::string& key);
@@ -95,13 +97,15 @@ class PollingAgent final : public Agent {
   void give_up_for_memory(const Slot& slot);
   std::vector<std::optional<std::uint32_t>> number_hosts(Hosts hosts);
   void make_polite(Hosts hosts);
+  std::string problem() const;
   void say_what_runs() const;
   void account_for_missed(common::SteadyTime now);
   void say_stood_still(common::SteadyTime now, std::int64_t slots);
   void say_calm(common::SteadyTime now);
   void say_exhausted(common::SteadyTime now);
   void say_no_memory(common::SteadyTime now);
-  static void say_no_start();
+  void say_no_start(const std::string& want);
+  void say_start_at_last() const;
   void watch_punctuality(common::SteadyTime now);
   void say_limited(const MissedSlots& missed, common::SteadyTime now);
   std::vector<Load> loads(common::SteadyTime now) const;
@@ -135,7 +139,7 @@ class PollingAgent final : public Agent {
   probe::Prober& prober_;
   storage::Store& store_;
   const async::Clock& clock_;
-  async::Event wake_, started_;
+  async::Event wake_, start_tried_;
   Probing probing_;  // outlives what runs
   async::TaskGroup workers_;
   std::optional<Schedule> schedule_;
@@ -158,7 +162,9 @@ class PollingAgent final : public Agent {
   std::exception_ptr failure_;
   bool stopping_ = false;
   bool admitting_ = false;
-  common::SteadyTime::duration late_turns_{};  ///< by how much they came late, in all
+  bool starting_ = false;                            ///< services are being made ready for the first schedule
+  std::optional<common::SteadyTime> tell_no_start_;  ///< once a start found no memory: when to tell it again
+  common::SteadyTime::duration late_turns_{};        ///< by how much they came late, in all
   common::SteadyTime settled_at_{};  ///< from then on the first checks are over, which come closer than all others
   Punctuality punctuality_;
   std::optional<common::SteadyTime> stalled_at_;    ///< when the process last stood still, while that is news

@@ -1,5 +1,7 @@
 // How services come to be polled, at the start and whenever the configuration changes, and how they go.
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <numeric>
 #include <utility>
 
@@ -36,27 +38,51 @@ const probe::Spec& Terms::spec() const {
 }
 
 asio::awaitable<void> PollingAgent::start() {
-  Positions all(options_.services.size());
-  std::iota(all.begin(), all.end(), 0U);
-  Ready ready = co_await make_ready(options_.services, all, true);
-  lay_out(all, ready);
-  say_what_runs();
-  started_.notify();
+  return start_with(options_);
+}
+
+/// One of these at a time. `options`: those in force, or what is to be in force if this comes to something.
+asio::awaitable<void> PollingAgent::start_with(Options& options) {
+  starting_ = true;
+  std::exception_ptr failure;
+  try {
+    Positions all(options.services.size());
+    std::iota(all.begin(), all.end(), 0U);
+    Ready ready = co_await make_ready(options.services, all, true);
+    lay_out(options, all, ready);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  starting_ = false;
+  start_tried_.notify();
+  if (failure) std::rethrow_exception(failure);
+  wake_.notify();
+  try {
+    say_what_runs();
+  } catch (const std::bad_alloc&) {  // they run all the same
+  }
 }
 
 /// Begins anew what an attempt left that ended for want of memory; the schedule comes last, and says that it is done.
-void PollingAgent::lay_out(const Positions& all, Ready& ready) {
+void PollingAgent::lay_out(Options& options, const Positions& all, Ready& ready) {
   members_.clear();
   free_.clear();
   host_names_.clear();
   polite_.reset();
   by_verdict_ = {};
   place_.assign(all.size(), 0);
-  Schedule schedule(std::vector<Phase>{});
-  schedule.put(add(all, ready, grid_of(options_.services)));
-  make_polite(options_.limits.any() ? hosts_of(options_.services) : Hosts{});
-  expected_ = now();
-  schedule_.emplace(std::move(schedule));
+  const bool others = &options != &options_;
+  if (others) std::swap(options_, options);
+  try {
+    Schedule schedule(std::vector<Phase>{});
+    schedule.put(add(all, ready, grid_of(options_.services)));
+    make_polite(options_.limits.any() ? hosts_of(options_.services) : Hosts{});
+    expected_ = now();
+    schedule_.emplace(std::move(schedule));
+  } catch (...) {
+    if (others) std::swap(options_, options);
+    throw;
+  }
 }
 
 /// `wanted`: positions among the services. `with_past`: also what earlier runs knew of them.
@@ -127,7 +153,13 @@ std::vector<Schedule::Placed> PollingAgent::add(const Positions& positions, Read
 }
 
 asio::awaitable<void> PollingAgent::apply(Change& change, std::size_t max_running) {
-  if (!schedule_) co_await started_.wait();
+  while (!schedule_ && starting_) co_await start_tried_.wait();
+  if (stopping_ || failure_) co_return;
+  if (!schedule_) {  // there was no memory for those before, and there may be for these
+    co_await start_with(change.options);
+    max_running_ = max_running;
+    co_return;
+  }
   Positions wanted = change.added;
   wanted.insert(wanted.end(), change.changed.begin(), change.changed.end());
   wanted.insert(wanted.end(), change.renewed.begin(), change.renewed.end());

@@ -19,6 +19,8 @@ namespace {
 /// short again and again.
 constexpr std::chrono::minutes kCalm{1};
 constexpr std::chrono::minutes kCalmLimits{10};
+/// What lasts is told again.
+constexpr std::chrono::hours kTellAgain{1};
 
 }  // namespace
 
@@ -156,10 +158,19 @@ void PollingAgent::say_no_memory(common::SteadyTime now) {
       running_);
 }
 
-void PollingAgent::say_no_start() {
+/// `want` may be empty.
+void PollingAgent::say_no_start(const std::string& want) {
+  const auto moment = now();
+  if (tell_no_start_ && moment < *tell_no_start_) return;
+  tell_no_start_ = moment + kTellAgain;
   log::error(
-      "There is no memory to make the services ready: none is checked until there is. Raise the limit (MemoryMax= of "
-      "the unit, or ulimit -v) or have fewer services.");
+      "There is no memory to make the services ready{}{}: none is checked until there is. Raise the limit (MemoryMax= "
+      "of the unit, or ulimit -v), or have fewer services and reload the configuration.",
+      want.empty() ? "" : ": ", want);
+}
+
+void PollingAgent::say_start_at_last() const {
+  log::warning("There was memory at last to make {} services ready: checks begin.", options_.services.size());
 }
 
 /// The limits are the same for every host, so the number that cures one has to do for the busiest. Nothing is said of

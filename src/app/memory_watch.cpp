@@ -24,7 +24,7 @@ void MemoryWatch::turn(common::SteadyTime now) {
     return;
   }
   if (now - *short_since_ < pause_ || !take_back_()) return;
-  log::warning("There is memory again, after {}: checks begin again.",
+  log::warning("There is memory again, after {}: checks may begin.",
                common::format_duration(std::chrono::ceil<std::chrono::seconds>(now - *short_since_)));
   over_since_ = now;
   short_since_.reset();

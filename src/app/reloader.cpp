@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <sys/stat.h>
 #include <utility>
 
@@ -183,6 +184,8 @@ asio::awaitable<std::string> Reloader::take_over(bool watched, Reloaded& out) {
   } catch (const boost::system::system_error& error) {
     if (error.code() == asio::error::operation_aborted) throw;
     refusal = error.what();
+  } catch (const std::bad_alloc&) {
+    refusal = "there is too little memory for it; raise the limit (MemoryMax= of the unit, or ulimit -v)";
   } catch (const std::exception& error) {
     refusal = error.what();
   }

@@ -34,6 +34,7 @@ class HeldProber final : public probe::Prober {
   std::shared_ptr<const probe::Check> prepare(const probe::Service& service) override {
     // The agent only hands a check from prepare() to probe(); what stands behind the pointer is nobody else's business.
     if (no_memory_to_prepare > 0 && no_memory_to_prepare-- > 0) throw std::bad_alloc();
+    if (!no_memory_for.empty() && service.url == no_memory_for) throw std::bad_alloc();
     if (service.url == refused) throw common::UsageError("no such thing");
     auto url = std::make_shared<std::string>(service.url);
     return {url, reinterpret_cast<const probe::Check*>(url.get())};
@@ -77,6 +78,7 @@ class HeldProber final : public probe::Prober {
   bool broken = false;
   bool no_memory = false;
   int no_memory_to_prepare = 0;  ///< so many times
+  std::string no_memory_for;     ///< cannot be made ready
   common::Outcome outcome = common::Outcome::kUp;
   std::vector<std::string> begun;
   std::deque<std::unique_ptr<async::Event>> gates;
