@@ -111,6 +111,10 @@ TEST_F(Pipeline, AnOutageAndAKillLoseNothingButTheCommitWindow) {
     EXPECT_EQ(report.status, 0) << report.err;
     EXPECT_EQ(sum_of_column(report.out, 3), local_rows) << report.out;
   }
+  postgres_.value("DELETE FROM monitoring_results WHERE seq = 7 RETURNING seq");
+  const auto found = world_.monitor({"verify"});
+  EXPECT_EQ(found.status, 1) << found.out << found.err;
+  EXPECT_THAT(found.out, testing::HasSubstr("had arrived in PostgreSQL and is there no more"));
 
   // Every slot ran or is skipped: a service's due moments are an interval apart, but for the one hole at the kill.
   const std::int64_t interval_us = interval_ * 1'000'000LL;
