@@ -34,5 +34,38 @@ TEST(Limits, NoCoreFileIsWrittenThoughTheShellAllowsOne) {
   EXPECT_FALSE(WCOREDUMP(status));
 }
 
+/// What a process of its own ends with that does `work`.
+template <typename Work>
+int status_of(Work work) {
+  const auto child = ::fork();
+  if (child == 0) ::_exit(work() ? 0 : 1);
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST(Limits, NeitherAFileThatMayNotGrowNorAReaderThatIsGoneEndsTheProcess) {
+  EXPECT_EQ(status_of([] {
+              ::signal(SIGPIPE, SIG_DFL);
+              ::signal(SIGXFSZ, SIG_DFL);
+              ignore_fatal_io_signals();
+              return ::raise(SIGPIPE) == 0 && ::raise(SIGXFSZ) == 0;
+            }),
+            0);
+}
+
+TEST(Limits, AllTheOpenFilesThatTheSystemGrantsAreUsed) {
+  EXPECT_EQ(status_of([] {
+              rlimit limit{};
+              ::getrlimit(RLIMIT_NOFILE, &limit);
+              limit = {limit.rlim_max / 2, limit.rlim_max};
+              ::setrlimit(RLIMIT_NOFILE, &limit);
+              const auto raised = raise_open_files();
+              ::getrlimit(RLIMIT_NOFILE, &limit);
+              return raised == limit.rlim_max && limit.rlim_cur == limit.rlim_max;
+            }),
+            0);
+}
+
 }  // namespace
 }  // namespace monitor::app
