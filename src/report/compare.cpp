@@ -127,7 +127,7 @@ class Comparison {
   void tell_differences() {
     if (const auto& rest = found_.ledgers.uncompared; !rest.empty()) {
       found_.problems.push_back(fmt::format(
-          "{} in both {} not compared, because results are missing or differ in too many places before: {}; "
+          "{} in both {} not compared, because results differ in too many places before: {}; "
           "choose a --last",
           results_text(rest.count()), rest.count() == 1 ? "was" : "were", numbers_text(rest)));
     }

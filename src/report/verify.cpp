@@ -93,18 +93,20 @@ class Differences {
   void look_at(SeqRange numbers) {
     const auto stretch = both_ & SeqSet{numbers};
     if (stretch.empty()) return;
-    if (stretches_++ >= most_stretches_) {
+    if (differing_ >= most_stretches_) {
       rest_.insert(rest_.end(), stretch.ranges().begin(), stretch.ranges().end());
       return;
     }
     const SeqRange ends{*stretch.first(), *stretch.last()};
     std::multimap<Seq, std::int64_t> theirs;
     for (const auto& [seq, value] : remote_.row_values(there_, ends)) theirs.emplace(seq, value);
+    const auto before = found_.size();
     for (const auto& [seq, value] : storage::Reader(database_).row_values(ends.first, ends.last)) {
       const auto [from, to] = theirs.equal_range(seq);
       const bool same = std::any_of(from, to, [mine = value](const auto& row) { return row.second == mine; });
       if (from != to && !same) found_.push_back({seq, seq});
     }
+    if (found_.size() > before) ++differing_;
   }
 
   RemoteLedgers& remote_;
@@ -114,7 +116,7 @@ class Differences {
   const std::size_t most_stretches_;
   std::vector<SeqRange> found_;
   std::vector<SeqRange> rest_;
-  std::size_t stretches_ = 0;
+  std::size_t differing_ = 0;  // stretches
 };
 
 class Verifier {

@@ -55,7 +55,7 @@ struct VerifyOptions {
   std::optional<std::string> agent{};          ///< a UUID, of this file or another
   bool all_agents = false;                     ///< those of other files too
   std::chrono::seconds rollup_days{};          ///< how long PostgreSQL remembers what it removed
-  /// Stretches in which results are looked at one by one, because their sums differ or not all of them are in both.
+  /// Stretches in which results were found to differ; beyond, those whose sums differ are not looked at any more.
   std::size_t most_stretches = 2000;
   common::WallTime now{};
 };

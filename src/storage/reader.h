@@ -77,7 +77,7 @@ class Reader {
   Stats stats();
   /// Every id that owns numbers of this file, the newest first.
   std::vector<std::string> agent_ids();
-  /// Of the results with numbers in [first, last], in order.
+  /// Of the results with numbers in [first, last], in order; the sums without those in quarantine.
   std::vector<RowSum> row_sums(Seq first, Seq last);
   std::vector<std::pair<Seq, std::int64_t>> row_values(Seq first, Seq last);
   /// The lowest number of a result requested at or after `time`; nothing: there is none.

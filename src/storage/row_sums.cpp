@@ -29,7 +29,8 @@ std::string row_sums_sql(std::string_view rows) {
 
 std::vector<RowSum> row_sums(Database& database, Seq first, Seq last) {
   std::vector<RowSum> sums;
-  auto select = database.prepare(row_sums_sql(rows_sql()));
+  const auto sent = fmt::format("(SELECT * FROM {} WHERE seq NOT IN (SELECT seq FROM quarantine))", rows_sql());
+  auto select = database.prepare(row_sums_sql(sent));
   for (auto rows = select.query(first, last); rows.next();) {
     sums.push_back({.bucket = rows.integer(0), .rows = rows.integer(1), .sum = rows.integer(2)});
   }

@@ -37,7 +37,7 @@ struct RowSum {
 /// `SELECT bucket, rows, sum` over `rows`, which has the columns of kRowValueSql and `seq`.
 std::string row_sums_sql(std::string_view rows);
 
-/// Of the results with numbers in [first, last], in order.
+/// Of the results with numbers in [first, last], in order; without those in quarantine, which are in no other database.
 std::vector<RowSum> row_sums(Database& database, Seq first, Seq last);
 /// The number and the value of each.
 std::vector<std::pair<Seq, std::int64_t>> row_values(Database& database, Seq first, Seq last);

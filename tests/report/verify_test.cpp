@@ -6,6 +6,7 @@
 #include "exporter/fixture.h"
 #include "exporter/remote_schema.h"
 #include "exporter/rollup_pass.h"
+#include "storage/row_sums.h"
 
 namespace monitor::report {
 namespace {
@@ -226,6 +227,21 @@ TEST_F(VerifyTest, WhatIsTooMuchToCompareIsSaid) {
   const auto found = only({.most_stretches = 0});
   EXPECT_THAT(found.problems, ElementsAre(HasSubstr("30 results in both were not compared")));
   EXPECT_THAT(only({.most_stretches = 1}).problems, ElementsAre(HasSubstr("1 result differs")));
+}
+
+TEST_F(VerifyTest, WhatIsMissingOrRefusedIsNotTooMuchToCompare) {
+  exported(3);
+  server().exec("ALTER TABLE monitoring_results ADD CONSTRAINT no_teapot CHECK (status <> 418)");
+  auto row = result(define(definition()));
+  row.status = 418;
+  append(row);
+  exported(storage::kNumbersPerSum);
+  EXPECT_TRUE(verified({.most_stretches = 0}).explained()) << "what was refused is in none of the sums";
+  server().exec(
+      "DELETE FROM monitoring_results WHERE seq = 7; "
+      "UPDATE monitoring_results SET status = 500 WHERE seq = 4098");
+  EXPECT_THAT(only({.most_stretches = 1}).problems,
+              ElementsAre(HasSubstr("1 result differs between here and PostgreSQL"), HasSubstr("seq 7")));
 }
 
 TEST_F(VerifyTest, ADeletedSkippedRangeIsFoundWhetherItIsStillHereOrNot) {
