@@ -32,6 +32,9 @@ constexpr std::chrono::minutes kSoon{1};
 constexpr auto kLater = std::chrono::duration_cast<std::chrono::minutes>(kPartitionsPeriod) / 4;
 constexpr std::string_view kLockNotAvailable = "55P03";
 constexpr std::string_view kQueryCanceled = "57014";
+/// After an index could not be made, which only speeds up questions: an attempt waits for every older transaction, and
+/// nothing is rolled up meanwhile.
+constexpr std::chrono::hours kIndexAgain{6};
 /// A failure that lasts is told again.
 constexpr std::chrono::hours kTellAgain{1};
 /// A statement then has an hour: where an hour of results takes longer, the roll-ups never catch up anyway. It is told
@@ -62,7 +65,8 @@ Maintenance::Maintenance(boost::asio::any_io_executor io, const Options& options
       clock_(clock),
       link_(std::move(io), options.uri, patient(limits, 1)),
       next_(clock.steady()),
-      next_partitions_(next_) {}
+      next_partitions_(next_),
+      next_index_(next_) {}
 
 awaitable<void> Maintenance::pass(bool everything) {
   const bool partitions = everything || clock_.steady() >= next_partitions_;
@@ -86,6 +90,7 @@ awaitable<void> Maintenance::pass(bool everything) {
   if (partitions) {
     plan_partitions(failure);
     tell(tell_partitions_, "partitions in PostgreSQL are not maintained", failure);
+    if (clock_.steady() >= next_index_) co_await make_index();
   }
   // A session of which little is used is worth less than the server's connection slot.
   co_await link_.disconnect();
@@ -124,7 +129,17 @@ awaitable<Maintenance::Failure> Maintenance::failure_of(awaitable<void> work) {
 
 awaitable<void> Maintenance::make_partitions() {
   co_await link_.call(&make_ahead);
-  co_await link_.call(&ensure_index);
+}
+
+awaitable<void> Maintenance::make_index() {
+  auto failure = co_await failure_of(link_.call(&ensure_index));
+  if (closed_) co_return;
+  if (!failure.text.empty()) {
+    next_index_ = clock_.steady() + kIndexAgain;
+    failure.text += fmt::format(
+        "; without it `report --external` reads all of them, and the next attempt is in {} hours", kIndexAgain.count());
+  }
+  tell(tell_index_, "the index of monitoring_skipped by time is not made in PostgreSQL", failure);
 }
 
 awaitable<void> Maintenance::roll_up() {

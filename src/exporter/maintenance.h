@@ -20,8 +20,8 @@ class Maintenance {
   Maintenance(boost::asio::any_io_executor io, const Options& options, const Limits& limits, const async::Clock& clock);
 
   bool due() const { return clock_.steady() >= next_; }
-  /// One pass: roll-ups for a while, and partitions when they are due, or `everything`. Catches what goes wrong: the
-  /// next pass tries again, and exporting does not depend on it.
+  /// One pass: roll-ups for a while; partitions, and an index that an upgrade left out, when they are due, or
+  /// `everything`. Catches what goes wrong: a later pass tries again, and exporting does not depend on it.
   boost::asio::awaitable<void> pass(bool everything);
   /// No call begins any more. Does not wait for one under way, as close() does.
   void retire();
@@ -41,6 +41,7 @@ class Maintenance {
   boost::asio::awaitable<void> make_partitions();
   boost::asio::awaitable<void> roll_up();
   boost::asio::awaitable<void> drop_partition();
+  boost::asio::awaitable<void> make_index();
   void plan_partitions(Failure& failure);
   void tell(TellAt& at, std::string_view what, const Failure& failure) const;
 
@@ -50,8 +51,10 @@ class Maintenance {
   Link link_;
   common::SteadyTime next_;
   common::SteadyTime next_partitions_;
+  common::SteadyTime next_index_;
   TellAt tell_partitions_;
   TellAt tell_rollups_;
+  TellAt tell_index_;
   std::int64_t patience_ = 1;  ///< doubled when something takes too long
   bool closed_ = false;
 };

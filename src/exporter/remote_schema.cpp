@@ -52,12 +52,19 @@ WHERE obj_description(c.oid, 'pg_class') = $2 OR EXISTS (
   WHERE d.refobjid = c.oid AND r.ev_class = to_regclass('monitoring'))
 )sql";
 
+/// Of another role's work the server tells us no more than that there is some in this database.
 constexpr const char* kIndexStateSql = R"sql(
 SELECT CASE WHEN EXISTS (SELECT FROM pg_stat_progress_create_index
                          WHERE datname = current_database() AND relid = to_regclass('monitoring_skipped')) THEN 'begun'
-            ELSE (SELECT CASE WHEN indisvalid THEN 'valid' ELSE 'invalid' END FROM pg_index
-                  WHERE indexrelid = to_regclass($1)) END
+            ELSE (SELECT CASE WHEN indisvalid THEN 'valid'
+                              WHEN EXISTS (SELECT FROM pg_stat_progress_create_index
+                                           WHERE datname = current_database() AND relid IS NULL) THEN 'begun'
+                              ELSE 'invalid' END FROM pg_index WHERE indexrelid = to_regclass($1)) END
 )sql";
+/// Those that this server's version has.
+constexpr const char* kNoTimeLimitSql =
+    "SELECT set_config(name, '0', false) FROM pg_settings "
+    "WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout')";
 
 std::string index_sql(std::string_view how) {
   return fmt::format("CREATE INDEX {} IF NOT EXISTS {} ON monitoring_skipped (to_timestamp, from_timestamp)", how,
@@ -188,6 +195,7 @@ void ensure_index(Session& session) {
         fmt::format("SET LOCAL lock_timeout = {}; DROP INDEX IF EXISTS {}", kStrongWait.count(), kIndexName));
     transaction->commit();
   }
+  session.run_alone(kNoTimeLimitSql);  // until the session ends; cut short, it would begin anew for ever
   session.run_alone(index_sql("CONCURRENTLY"));
 }
 

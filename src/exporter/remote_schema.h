@@ -43,7 +43,7 @@ SchemaReport read_schema(Transaction& transaction);
 /// Held until the end of the transaction by whoever changes the schema.
 void take_schema_lock(Transaction& transaction);
 /// Makes the index that ensure_schema() leaves out of a large table; batches go on meanwhile. It waits for transactions
-/// that were there before, in none of its own, so that the role's limits on statements and locks are those in force.
+/// that were there before, in none of its own, and switches off the session's limits on statements and locks for it.
 void ensure_index(Session& session);
 /// Puts in what is missing of the list of outcomes, which grows with the program, without a change of the schema;
 /// `rewrite`: the words of an older version too. Whether there was anything to do.

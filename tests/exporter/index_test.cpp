@@ -1,4 +1,5 @@
 // The index that an upgrade leaves to the maintenance, because a large table takes long.
+#include <future>
 #include <thread>
 
 #include "fixture.h"
@@ -68,6 +69,74 @@ TEST_F(IndexTest, ThatAnotherAgentMakesIsLeftToIt) {
   restart_exporter();
   EXPECT_EQ(logged([&] { maintain(); }), "");
   EXPECT_EQ(state(), "invalid") << "it is not ready yet, and nobody waited for it";
+  writer.exec("COMMIT");
+  other.join();
+  EXPECT_EQ(state(), "valid");
+}
+
+TEST_F(IndexTest, IsMadeHoweverShortTheRolesLimitsAre) {
+  server().exec("DROP INDEX monitoring_skipped_time");
+  const test::PostgresSession writer(server());
+  writer.exec(std::string("BEGIN; ") + kSkipped);
+  server().exec("ALTER DATABASE monitor SET lock_timeout = 20; ALTER DATABASE monitor SET statement_timeout = 100");
+  std::promise<void> over;
+  std::thread meanwhile([&, ended = over.get_future()] {
+    const auto has_waited = std::string(kSomebodyWaits) + " AND clock_timestamp() - query_start > interval '150 ms'";
+    while (ended.wait_for(std::chrono::seconds{0}) != std::future_status::ready && server().value(has_waited) == "0") {
+    }
+    writer.exec("COMMIT");
+  });
+  EXPECT_EQ(logged([&] { maintain(); }), "");
+  over.set_value();
+  meanwhile.join();
+  EXPECT_EQ(state(), "valid");
+}
+
+TEST_F(IndexTest, ThatCannotBeMadeIsToldInWordsOfItsOwnAndTriedAgainAfterHours) {
+  server().exec(
+      "DROP INDEX monitoring_skipped_time; CREATE FUNCTION no_index() RETURNS event_trigger LANGUAGE plpgsql AS "
+      "$$BEGIN RAISE 'no index today' USING ERRCODE = '57014'; END$$; "
+      "CREATE EVENT TRIGGER no_index ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION no_index()");
+  const auto log = logged([&] { maintain(); });
+  EXPECT_EQ(count(log, "the index of monitoring_skipped by time is not made in PostgreSQL for now: no index today"), 1)
+      << log;
+  EXPECT_EQ(count(log, "for now"), 1) << log;
+  server().exec("DROP EVENT TRIGGER no_index");
+  maintain();
+  EXPECT_EQ(state(), "none") << "it was tried again at once";
+  clock_.sleep(-std::chrono::hours{6});
+  maintain();
+  EXPECT_EQ(state(), "valid");
+}
+
+/// The exporter's role sees nothing of what others do but that they do something.
+class IndexOfARole : public IndexTest {
+ protected:
+  void SetUp() override {
+    server().exec(
+        "DROP ROLE IF EXISTS keeper; CREATE ROLE keeper LOGIN PASSWORD 'keeper'; "
+        "GRANT USAGE, CREATE ON SCHEMA public TO keeper");
+    options_.uri = server().uri_of("keeper", "keeper");
+    IndexTest::SetUp();
+  }
+  void TearDown() override {
+    exporter_.reset();
+    server().exec("DROP OWNED BY keeper CASCADE; DROP ROLE keeper");
+  }
+};
+
+TEST_F(IndexOfARole, ThatAnotherRoleMakesIsLeftToIt) {
+  server().exec("DROP INDEX monitoring_skipped_time");
+  const test::PostgresSession writer(server());
+  writer.exec(std::string("BEGIN; ") + kSkipped);
+  std::thread other([&] {
+    const test::PostgresSession owner(server());
+    owner.exec(
+        "CREATE INDEX CONCURRENTLY monitoring_skipped_time ON monitoring_skipped (to_timestamp, from_timestamp)");
+  });
+  wait_for_one_that_waits();
+  EXPECT_EQ(logged([&] { maintain(); }), "");
+  EXPECT_EQ(state(), "invalid") << "it is not ready yet, and nobody dropped it";
   writer.exec("COMMIT");
   other.join();
   EXPECT_EQ(state(), "valid");
