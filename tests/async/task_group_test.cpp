@@ -1,5 +1,7 @@
 #include "async/task_group.h"
 
+#include <cstdlib>
+#include <new>
 #include <stdexcept>
 
 #include <boost/asio/io_context.hpp>
@@ -7,6 +9,25 @@
 
 #include "async/deadline.h"
 #include "async/offload.h"
+
+namespace {
+
+/// Allocations on this thread that succeed before one fails; negative: all do.
+thread_local int g_until_no_memory = -1;
+
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  if (g_until_no_memory >= 0 && g_until_no_memory-- == 0) throw std::bad_alloc();
+  if (void* memory = std::malloc(bytes)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
 
 namespace monitor::async {
 namespace {
@@ -44,6 +65,28 @@ TEST(TaskGroup, OneTaskCanBeCancelledAlone) {
   group.cancel();
   io.run();
   EXPECT_EQ(group.size(), 0U);
+}
+
+TEST(TaskGroup, ATaskThatFindsNoMemoryIsNotOnTheList) {
+  asio::io_context io{1};
+  TaskGroup tasks(io.get_executor(), [](const std::string& name, std::exception_ptr) { FAIL() << name; });
+  const auto nothing = []() -> asio::awaitable<void> { co_return; };
+  int refused = 0;
+  for (bool spawned = false; !spawned; ++refused) {
+    auto task = nothing();
+    g_until_no_memory = refused;
+    try {
+      tasks.spawn("x", std::move(task));
+      spawned = true;
+    } catch (const std::bad_alloc&) {
+    }
+    g_until_no_memory = -1;
+    EXPECT_EQ(tasks.size(), spawned ? 1U : 0U) << "after " << refused << " allocations";
+  }
+  EXPECT_GT(refused, 2) << "it allocates more than its place on the list";
+  io.restart();  // what was given up was all that there was to do
+  io.run();
+  EXPECT_EQ(tasks.size(), 0U);
 }
 
 TEST(TaskGroup, ReportsTheTaskThatDiedOfAnException) {
