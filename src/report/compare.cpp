@@ -79,6 +79,7 @@ class Comparison {
       look_there_alone();
     }
     explain_by_gaps();
+    if (found_.ledgers.here) explain("local_retention", open_ & found_.ledgers.here->unsent);
     explain_by_removal();
     tell_lost_gaps();
     tell_lost_ranges();
@@ -126,10 +127,10 @@ class Comparison {
 
   void tell_differences() {
     if (const auto& rest = found_.ledgers.uncompared; !rest.empty()) {
-      found_.problems.push_back(fmt::format(
-          "{} in both {} not compared, because results differ in too many places before: {}; "
-          "choose a --last",
-          results_text(rest.count()), rest.count() == 1 ? "was" : "were", numbers_text(rest)));
+      found_.problems.push_back(
+          fmt::format("{} in both {} not compared, because results differ in too many places before: {}; "
+                      "choose a --last",
+                      results_text(rest.count()), rest.count() == 1 ? "was" : "were", numbers_text(rest)));
     }
     if (!found_.ledgers.different.empty()) {
       found_.problems.push_back(fmt::format("{} differ{} between here and PostgreSQL, though results never change: {}",

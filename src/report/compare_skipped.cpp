@@ -52,7 +52,7 @@ SeqSet missing_skipped(const Ledgers& ledgers) {
   const auto expected = SeqSet{here.skipped_numbers} & above(*from - 1);
   const auto waiting = here.skipped & above(std::min(there.head.skipped, here.exported_skipped));
   const auto sent_meanwhile = above(there.head.skipped) & up_to(std::min(here.exported_skipped, there.later_skipped));
-  return expected - numbers_there(there) - waiting - sent_meanwhile;
+  return expected - numbers_there(there) - waiting - sent_meanwhile - here.unsent_skipped;
 }
 
 SeqSet strange_skipped(const Ledgers& ledgers) {

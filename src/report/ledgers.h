@@ -68,6 +68,7 @@ struct LedgerHere {
   SeqSet quarantined;
   SeqRange skipped_numbers{1, 0};             ///< that were given to skipped ranges, likewise
   SeqSet skipped;                             ///< of which those are still here
+  SeqSet unsent, unsent_skipped;              ///< purged by age while there was no PostgreSQL to send them to
   std::vector<storage::Quarantined> refused;  ///< the first of them
   std::vector<LedgerGap> gaps;
   SeqRange gap_numbers{1, 0};  ///< that were given to gaps

@@ -38,6 +38,8 @@ LedgerHere here_of(const storage::Ledger& ledger, const storage::LedgerEpoch& ep
   here.gap_numbers = {epoch.first.gaps, epoch.last.gaps};
   here.skipped_numbers = {epoch.first.skipped, epoch.last.skipped};
   here.skipped = SeqSet(epoch.skipped);
+  here.unsent = SeqSet(ledger.unsent.results);
+  here.unsent_skipped = SeqSet(ledger.unsent.skipped);
   here.exported_skipped = ledger.exported.skipped;
   here.exported_gaps = ledger.exported.gaps;
   std::vector<SeqRange> quarantined;

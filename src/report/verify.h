@@ -13,7 +13,8 @@ namespace monitor::report {
 
 /// Results that PostgreSQL lacks, for one reason.
 struct Missing {
-  /// `waiting`, `sent_meanwhile`, `quarantined`, `remote_retention`, a gap's reason, or `unexplained`.
+  /// `waiting`, `sent_meanwhile`, `quarantined`, `local_retention`, `remote_retention`, a gap's reason, or
+  /// `unexplained`.
   std::string reason;
   bool explained = true;
   SeqSet numbers{};  ///< empty where a gap tells only how many

@@ -76,6 +76,7 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::uint64_t 
       rule.through->results = std::min(rule.through->results, first_held(current, cap) - 1);
     }
     const auto done = current.purger.by_age(rule);
+    if (!exported_only) current.meta.add_unsent(state_.exported, done.through);
     if (done.results == 0) return done;
     oldest = current.purger.oldest_seq();
     current.tls.forget_before(oldest);

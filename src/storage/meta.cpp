@@ -1,11 +1,16 @@
 #include "storage/meta.h"
 
+#include <fmt/format.h>
+
 namespace monitor::storage {
 namespace {
 
 constexpr std::string_view kResults = "exported_results";
 constexpr std::string_view kSkipped = "exported_skipped";
 constexpr std::string_view kGaps = "exported_gaps";
+// With the first number of a range behind it; the value is its last. What grows without being sent grows one range.
+constexpr std::string_view kUnsentResults = "unsent_results:";
+constexpr std::string_view kUnsentSkipped = "unsent_skipped:";
 constexpr std::string_view kOurResults = "our_results";
 constexpr std::string_view kOurSkipped = "our_skipped";
 constexpr std::string_view kOurGaps = "our_gaps";
@@ -19,9 +24,9 @@ constexpr std::string_view kFileIdentity = "file_identity";
 
 Meta::Meta(Database& database)
     : get_(database.prepare("SELECT value FROM meta WHERE key = ?1")),
-      set_(
-          database.prepare("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")) {
-}
+      set_(database.prepare("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")),
+      ranges_(database.prepare("SELECT CAST(substr(key, length(?1) + 1) AS INTEGER), value FROM meta "
+                               "WHERE substr(key, 1, length(?1)) = ?1 ORDER BY 1")) {}
 
 Cursor Meta::exported() {
   return {.results = get_.integer(kResults).value_or(0),
@@ -33,6 +38,23 @@ void Meta::set_exported(const Cursor& cursor) {
   set_.run(kResults, cursor.results);
   set_.run(kSkipped, cursor.skipped);
   set_.run(kGaps, cursor.gaps);
+}
+
+void Meta::add_unsent(const Cursor& exported, const Cursor& purged) {
+  const auto add = [this](std::string_view kind, std::int64_t behind, std::int64_t last) {
+    if (last > behind) set_.run(std::string_view(fmt::format("{}{}", kind, behind + 1)), last);
+  };
+  add(kUnsentResults, exported.results, purged.results);
+  add(kUnsentSkipped, exported.skipped, purged.skipped);
+}
+
+Unsent Meta::unsent() {
+  const auto read = [this](std::string_view kind) {
+    std::vector<NumberRange> ranges;
+    for (auto rows = ranges_.query(kind); rows.next();) ranges.push_back({rows.integer(0), rows.integer(1)});
+    return ranges;
+  };
+  return {.results = read(kUnsentResults), .skipped = read(kUnsentSkipped)};
 }
 
 std::optional<Cursor> Meta::ours() {

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "storage/number_ledger.h"
 #include "storage/rows.h"
 #include "storage/sqlite.h"
 
@@ -17,6 +19,9 @@ class Meta {
   /// How far results, skipped slots and gaps have arrived in PostgreSQL.
   Cursor exported();
   void set_exported(const Cursor& cursor);
+  /// Remembers that what is above `exported` up to `purged` went for its age and was never sent.
+  void add_unsent(const Cursor& exported, const Cursor& purged);
+  Unsent unsent();
   /// When the last commit was made, or the store was closed: our last sign of life.
   std::optional<common::WallTime> alive_at();
   void set_alive_at(common::WallTime at);
@@ -40,6 +45,7 @@ class Meta {
  private:
   Statement get_;
   Statement set_;
+  Statement ranges_;
 };
 
 /// The highest number of each kind ever given, of rows that are gone too.

@@ -59,7 +59,9 @@ class Numbers {
 Ledger ledger_of(Database& database) {
   Ledger ledger;
   ledger.head = head_of(database);
-  ledger.exported = Meta(database).exported();
+  Meta meta(database);
+  ledger.exported = meta.exported();
+  ledger.unsent = meta.unsent();
   Numbers results(database, "results", "seq");
   Numbers skipped(database, "skipped", "id");
   Numbers gaps(database, "gaps", "id");

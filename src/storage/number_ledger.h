@@ -17,6 +17,12 @@ struct NumberRange {
   bool operator==(const NumberRange&) const = default;
 };
 
+/// What was purged by age alone, since there was no PostgreSQL to send it to. Others that were lost meanwhile may be
+/// among these; of those a gap tells.
+struct Unsent {
+  std::vector<NumberRange> results, skipped;  ///< in order
+};
+
 /// What one agent id of this file was given, and what of it is still here.
 struct LedgerEpoch {
   std::string agent_id;                             ///< UUID
@@ -33,7 +39,8 @@ struct Ledger {
   Cursor head;                      ///< the highest number of each kind ever given
   Cursor exported;                  ///< as committed: what is up to here has arrived, is quarantined, or is in a gap
   std::vector<StoredGap> gaps;      ///< all that are here
-  std::vector<Seq> quarantined;     ///< in order; whether the results are still here or not
+  Unsent unsent;
+  std::vector<Seq> quarantined;  ///< in order; whether the results are still here or not
 };
 
 /// Looks at each number that is here: about a second for ten million rows. Throws SqliteError.

@@ -89,7 +89,9 @@ bool Purger::is_full(const Bounds& bounds, std::size_t read, const Roller& rolle
 
 PurgeStep Purger::by_age(const PurgeRule& rule) {
   PurgeStep step = results_by_age(rule);
-  if (skipped_by_age(rule)) step.more = true;
+  const PurgeStep skipped = skipped_by_age(rule);
+  step.more = step.more || skipped.more;
+  step.through.skipped = skipped.through.skipped;
   roller_.save();
   return step;
 }
@@ -98,7 +100,7 @@ PurgeStep Purger::results_by_age(const PurgeRule& rule) {
   const Seq through = rule.through ? rule.through->results : kAll;
   Old old(plausible_result_, through, rule);
   PurgeStep step;
-  Seq last = 0;
+  Seq& last = step.through.results;
   {
     auto rows = oldest_results_.query(through, static_cast<std::int64_t>(rule.bounds.rows));
     for (std::size_t read = 0; !step.more && rows.next() && old(rows.integer(0), rows.integer(1));) {
@@ -113,23 +115,23 @@ PurgeStep Purger::results_by_age(const PurgeRule& rule) {
   return step;
 }
 
-bool Purger::skipped_by_age(const PurgeRule& rule) {
+PurgeStep Purger::skipped_by_age(const PurgeRule& rule) {
   const std::int64_t through = rule.through ? rule.through->skipped : kAll;
   Old old(plausible_skipped_, through, rule);
-  bool more = false;
-  std::int64_t last = 0;
+  PurgeStep step;
+  std::int64_t& last = step.through.skipped;
   {
     auto rows = oldest_skipped_.query(through, static_cast<std::int64_t>(rule.bounds.rows));
-    for (std::size_t read = 0; !more && rows.next();) {
+    for (std::size_t read = 0; !step.more && rows.next();) {
       const StoredSkipped skipped = skipped_of(rows);
       if (!old(skipped.id, common::unix_micros(skipped.to))) break;
       roller_.add(skipped);
       last = skipped.id;
-      more = is_full(rule.bounds, ++read, roller_);
+      step.more = is_full(rule.bounds, ++read, roller_);
     }
   }
   if (last > 0) delete_skipped_.run(last);
-  return more;
+  return step;
 }
 
 bool Purger::forget(const ForgetRule& rule) {

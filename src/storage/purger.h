@@ -49,6 +49,7 @@ struct Share {
 struct PurgeStep {
   std::int64_t results = 0;
   bool more = false;
+  Cursor through{};  ///< the last result and the last skipped range that went by age; 0: none
 };
 
 class Purger {
@@ -84,7 +85,7 @@ class Purger {
  private:
   class Old;
   PurgeStep results_by_age(const PurgeRule& rule);
-  bool skipped_by_age(const PurgeRule& rule);
+  PurgeStep skipped_by_age(const PurgeRule& rule);
   static bool is_full(const Bounds& bounds, std::size_t read, const Roller& roller);
   std::int64_t remove_results(std::size_t count, const Bounds& bounds, Seq arrived, const std::set<Seq>& quarantined,
                               Gap& gap);

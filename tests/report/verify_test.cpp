@@ -325,6 +325,37 @@ TEST_F(VerifyTest, WhatRemoteRetentionRemovedIsExplained) {
   EXPECT_THAT(only().problems, ElementsAre(HasSubstr("1 row of monitoring_skipped")));
 }
 
+TEST_F(VerifyTest, WhatWasPurgedWhileThereWasNoPostgreSqlIsExplained) {
+  const auto purge_unsent = [this] {
+    test::run(io_, store().purge(clock_.wall() + std::chrono::hours{1}, false, 100'000));
+  };
+  add_results(5);
+  purge_unsent();
+  add_results(2);
+  purge_unsent();
+  exported(10);
+  EXPECT_EQ(reasons_of(only()), "local_retention:7 ");
+  commit();
+  add_results(3);
+  purge_unsent();
+  exported(10);
+  const auto found = only();
+  EXPECT_EQ(reasons_of(found), "local_retention:10 ");
+  EXPECT_THAT(found.problems, IsEmpty());
+  server().exec("DELETE FROM monitoring_results WHERE seq = 9");
+  EXPECT_THAT(only().problems, ElementsAre(HasSubstr("neither here nor in PostgreSQL, and nothing says why: seq 9")));
+}
+
+TEST_F(VerifyTest, SkippedRangesThatWerePurgedWhileThereWasNoPostgreSqlAreExplained) {
+  skip("old", 1, std::chrono::hours{75});
+  skip("new", 1);
+  add_results(5);
+  test::run(io_, store().purge(clock_.wall() - std::chrono::hours{1}, false, 100'000));
+  exported(3);
+  ASSERT_EQ(server().value("SELECT min(id) FROM monitoring_skipped"), "2");
+  EXPECT_THAT(only().problems, IsEmpty());
+}
+
 TEST_F(VerifyTest, ACopiedFileGoesOnUnderANewIdAndTheOldOneIsExplained) {
   exported(10);
   const auto copy = folder_ / "copy.sqlite3";
