@@ -193,6 +193,19 @@ TEST_F(Lifecycle, NothingOfTheProgramTakesTheNumberOfAClosedStream) {
   EXPECT_NE(monitor.wait(), -1);
 }
 
+TEST_F(Lifecycle, ItAsksForNoCoreFileThoughTheShellAllowsOne) {
+  services(1, "/");
+  Child monitor(
+      {.command = {"/bin/sh", "-c", "ulimit -c $(ulimit -H -c); exec " + std::string{MONITOR_BINARY} + " start --yes"},
+       .environment = {{"HOME", world_.home().string()}}});
+  EXPECT_TRUE(eventually([&] { return results() > 0; }));
+  std::ostringstream limits;
+  limits << std::ifstream("/proc/" + std::to_string(monitor.pid()) + "/limits").rdbuf();
+  EXPECT_THAT(limits.str(), testing::ContainsRegex("Max core file size +[01] "));
+  monitor.signal(SIGTERM);
+  EXPECT_EQ(monitor.wait(), 0) << monitor.err();
+}
+
 TEST_F(Lifecycle, AFullLogPipeNeverStopsThePollingOrTheStop) {
   services(300, "/");
   // Nobody reads the pipe: it is full after 64 KiB, which is some 600 checks at this level of logging.
