@@ -1,6 +1,5 @@
 // The parts of the worker that make room in the file and on its disk.
 #include <algorithm>
-#include <limits>
 
 #include "common/log.h"
 #include "storage/files.h"
@@ -56,11 +55,22 @@ Bounds Worker::bounds(std::size_t max_rows) const {
 
 /// The first result that waits in quarantine for its retry, while there is room for that: what cannot be stored would
 /// be lost for what can be sent again. One refused under a clock far ahead would wait for ever.
-Seq Worker::first_held(Session& current, std::uint64_t cap) {
-  if (full_ || current.used_bytes() > cap) return std::numeric_limits<Seq>::max();
+std::optional<Seq> Worker::first_held(Session& current, std::uint64_t cap) {
+  if (full_ || current.used_bytes() > cap) return std::nullopt;
   const auto now = clock_.wall();
-  const auto held = current.quarantine.first_refused(state_.oldest, now - Quarantine::kHold, now + kPlausibleAhead);
-  return held.value_or(std::numeric_limits<Seq>::max());
+  return current.quarantine.first_refused(state_.oldest, now - Quarantine::kHold, now + kPlausibleAhead);
+}
+
+/// `held`: what keeps results that were requested before `before`; nothing: none are kept.
+void Worker::remember_held(std::optional<Seq> held, common::WallTime before) {
+  held_before_ = held ? std::optional{before} : std::nullopt;
+  if (!held || std::exchange(held_told_, held) == held) return;
+  common::log::warning(
+      "Results from {} on stay in the local database beyond keep_exported, for at most {} hours: PostgreSQL refused "
+      "that one, and it can be sent again; `monitor quarantine retry {}` does so, `monitor quarantine drop {}` gives "
+      "it "
+      "up",
+      *held, Quarantine::kHold.count(), *held, *held);
 }
 
 Purged Worker::purge(common::WallTime before, bool exported_only, std::uint64_t cap, std::size_t max_rows) {
@@ -69,11 +79,14 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::uint64_t 
                  .through = std::nullopt,
                  .bounds = {}};
   Seq oldest = 0;
+  std::optional<Seq> held;
   const auto step = transact([&](Session& current) {
     rule.bounds = bounds(max_rows);
     if (exported_only) {
       rule.through = state_.exported;
-      rule.through->results = std::min(rule.through->results, first_held(current, cap) - 1);
+      held = first_held(current, cap);
+      if (held) rule.through->results = std::min(rule.through->results, *held - 1);
+      if (held && current.purger.time_of(*held) >= before) held.reset();
     }
     const auto done = current.purger.by_age(rule);
     if (!exported_only) current.meta.add_unsent(state_.exported, done.through);
@@ -83,6 +96,7 @@ Purged Worker::purge(common::WallTime before, bool exported_only, std::uint64_t 
     return done;
   });
   if (step.results > 0) state_.oldest = oldest;
+  remember_held(held, before);
   refresh_size();
   return {.results = step.results, .more = step.more};
 }
@@ -108,6 +122,13 @@ Purged Worker::purge_to_cap(std::uint64_t cap, const Cursor& marked, std::size_t
   guarded([this] { checkpoint_all(); });
   const std::uint64_t used = guarded([this] { return session().used_bytes(); });
   if (used <= cap) return {};
+  if (const auto before = held_before_) {
+    const auto freed = purge(*before, true, cap, max_rows);
+    if (freed.results > 0) {
+      held_before_ = before;  // there may be more
+      return {.results = freed.results, .more = true};
+    }
+  }
   const auto step = remove_oldest(used, cap, marked, max_rows);
   return guarded([&] {
     state_.head = head_of(session().database);

@@ -126,7 +126,8 @@ class Worker {
   bool has_landed(const Work& work);
   bool has_room_for(const Work& work);
   PurgeStep remove_oldest(std::uint64_t used, std::uint64_t cap, const Cursor& marked, std::size_t max_rows);
-  Seq first_held(Session& current, std::uint64_t cap);
+  std::optional<Seq> first_held(Session& current, std::uint64_t cap);
+  void remember_held(std::optional<Seq> held, common::WallTime before);
   Bounds bounds(std::size_t max_rows) const;
   void save_cursor(const Cursor& cursor);
   /// False: another process holds it up, and not all that the log holds is in the file.
@@ -155,11 +156,13 @@ class Worker {
   bool suspected_ = false;  // a commit found the file damaged; the next one will say
   // What a new file goes on with.
   std::vector<Epoch> epochs_;
-  std::map<DefinitionId, Definition> defined_;  // in this run
-  std::set<Seq> refused_;                       // the quarantine
-  bool full_ = false;                           // the disk was full, and has not been seen to have room since
-  std::size_t full_disk_rows_ = 0;              // of a purge step then
-  bool stale_ = false;  // a transaction did not end: what the session keeps in memory may be ahead of it
+  std::map<DefinitionId, Definition> defined_;   // in this run
+  std::set<Seq> refused_;                        // the quarantine
+  std::optional<common::WallTime> held_before_;  // older results that have arrived are kept for a retry
+  std::optional<Seq> held_told_;
+  bool full_ = false;               // the disk was full, and has not been seen to have room since
+  std::size_t full_disk_rows_ = 0;  // of a purge step then
+  bool stale_ = false;              // a transaction did not end: what the session keeps in memory may be ahead of it
   State state_;
   std::int64_t commit_number_ = 0;     // the last one given; never given again
   std::optional<std::int64_t> doubt_;  // the number of a commit of rows that failed at its end

@@ -2,8 +2,10 @@
 
 #include <fstream>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/log.h"
 #include "storage/reader.h"
 #include "storage/small_disk.h"
 #include "storage/sql.h"
@@ -98,6 +100,36 @@ TEST_F(Refused, HoldNothingBackAboveTheSizeCap) {
   stored_.cap(1);
   stored_.open();
   EXPECT_EQ(stored_.wait(stored_.store().purge(stored_.clock().wall(), true, 100)).results, 7);
+}
+
+TEST_F(Refused, WhatTheyHoldGoesAtTheSizeCapBeforeAnythingThatIsNotSent) {
+  stored_.clock().advance(std::chrono::hours{2});
+  stored_.wait(stored_.store().purge(stored_.clock().wall(), true, 100));
+  for (int i = 0; i < 500; ++i) {
+    const auto at = stored_.clock().wall();
+    stored_.store().append(Skipped{.definition = stored_.service(), .from = at, .to = at, .count = 1});
+  }
+  stored_.wait(stored_.store().commit());
+  stored_.store().limit_size(1);
+  const auto step = stored_.wait(stored_.store().purge_to_cap(100'000));
+  EXPECT_EQ(step.results, 7);
+  EXPECT_TRUE(step.more);
+  EXPECT_EQ(stored_.wait(stored_.store().next_batch(1000)).skipped.size(), 500U);
+}
+
+TEST_F(Refused, AreToldOfOnceWhereTheyHoldOthersBack) {
+  common::log::start(common::log::Level::kWarning);
+  common::log::stop();  // from here on lines are written at once
+  const auto told = [this] {
+    testing::internal::CaptureStderr();
+    stored_.wait(stored_.store().purge(stored_.clock().wall() - std::chrono::hours{1}, true, 100));
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(told(), "") << "nothing is old enough to go";
+  stored_.clock().advance(std::chrono::hours{2});
+  EXPECT_THAT(told(), testing::AllOf(testing::HasSubstr("Results from 4 on stay in the local database"),
+                                     testing::HasSubstr("`monitor quarantine drop 4`")));
+  EXPECT_EQ(told(), "");
 }
 
 TEST(Quarantine, HoldsNothingBackOnAFullDisk) {
