@@ -22,6 +22,7 @@
 #include "app/plan.h"
 #include "app/reload_json.h"
 #include "app/reloader.h"
+#include "app/room_to_run.h"
 #include "app/signals.h"
 #include "app/store_commands.h"
 #include "app/supervisor.h"
@@ -55,13 +56,6 @@ void leave_hanging() {
   log::stop();
   ::_exit(EXIT_FAILURE);
 }
-
-/// Addresses that workers ask for once they run, for services, statements and threads. With less the reserve would be
-/// used up before the first check.
-constexpr std::size_t kRoomToRun = std::size_t{32} << 20;
-constexpr const char* kTooLittle =
-    "there is too little memory to start: 32 MiB of addresses must be left when everything is made ready, beside a "
-    "reserve of 16 MiB; raise the limit (ulimit -v, or prlimit --as)";
 
 class Daemon {
  public:
@@ -344,9 +338,15 @@ Watched Daemon::look() {
 }
 
 int Daemon::run() {
-  build();
-  open_control();
-  if (common::is_memory_short() || !common::is_room_for(kRoomToRun)) throw common::Error(kTooLittle);
+  require_room_to_run();
+  try {
+    build();
+    open_control();
+  } catch (const std::exception&) {
+    require_room_to_run();  // want of memory has many words
+    throw;
+  }
+  require_room_to_run();
   const Signals signals(
       io_.get_executor(), [this](const char* name) { stop(std::string{name} + " received", EXIT_SUCCESS); },
       [this] { reloader_.ask(); });

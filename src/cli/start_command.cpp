@@ -1,8 +1,11 @@
+#include <exception>
 #include <memory>
+#include <new>
 
 #include <CLI/App.hpp>
 #include <fmt/format.h>
 
+#include "app/room_to_run.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/paths.h"
@@ -10,6 +13,7 @@
 #include "cli/warnings.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "config/settings.h"
 
 namespace monitor::cli {
@@ -46,6 +50,22 @@ int start(Console& console, const Arguments& arguments) {
   return console.daemon(settings, arguments.notify_systemd);
 }
 
+/// Want of memory has many words; under a limit another start finds as little.
+int start_with_memory(Console& console, const Arguments& arguments) {
+  try {
+    return start(console, arguments);
+  } catch (const common::UsageError&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    if (!common::memory_limits().any()) throw;
+    throw common::UsageError(
+        "there is too little memory to start; raise the limit (LimitAS= or LimitDATA= of the unit, ulimit -v or -d)");
+  } catch (const std::exception&) {  // a thread that was refused, say
+    app::require_room_to_run();
+    throw;
+  }
+}
+
 }  // namespace
 
 void add_start_command(CLI::App& root, Choice& choice) {
@@ -62,7 +82,7 @@ void add_start_command(CLI::App& root, Choice& choice) {
       .option_text("-ns, --notify-systemd");
   add_yes(command, arguments->yes, "Start without a confirmation prompt.");
   add_config_path(command, arguments->config_path);
-  choose(command, choice, arguments, start);
+  choose(command, choice, arguments, start_with_memory);
 }
 
 }  // namespace monitor::cli

@@ -7,6 +7,7 @@
 #include <new>
 #include <span>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <utility>
 
 namespace monitor::common {
@@ -94,8 +95,18 @@ bool make_memory() noexcept {
 }
 
 bool is_room_for(std::size_t bytes) noexcept {
-  auto* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  // Addresses that nobody may write to count for neither RLIMIT_DATA nor overcommit_memory=2.
+  auto* mapped = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return mapped != MAP_FAILED && ::munmap(mapped, bytes) == 0;
+}
+
+MemoryLimits memory_limits() noexcept {
+  const auto in_force = [](auto which) -> std::optional<std::uint64_t> {
+    rlimit limit{};
+    if (::getrlimit(which, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
+    return limit.rlim_cur;
+  };
+  return {in_force(RLIMIT_AS), in_force(RLIMIT_DATA)};
 }
 
 MemoryReserve::MemoryReserve() {

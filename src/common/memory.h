@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 
 namespace monitor::common {
 
@@ -12,8 +14,14 @@ bool is_memory_short() noexcept;
 /// again.
 bool make_memory() noexcept;
 
-/// Whether so many bytes of addresses could be had now.
+/// Whether the limit of addresses (RLIMIT_AS) leaves so many bytes now, whatever else limits memory.
 bool is_room_for(std::size_t bytes) noexcept;
+
+struct MemoryLimits {
+  std::optional<std::uint64_t> addresses, data;  ///< RLIMIT_AS and RLIMIT_DATA in bytes; none: unlimited
+  bool any() const { return addresses || data; }
+};
+MemoryLimits memory_limits() noexcept;
 
 /// Held by whoever must go on when memory runs out: operator new then gets this much instead of throwing, once. At most
 /// one at a time. It costs address space, and about 2% of it resident memory.

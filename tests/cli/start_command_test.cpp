@@ -1,5 +1,9 @@
+#include <new>
+#include <sys/resource.h>
+
 #include "cli/session.h"
 #include "common/log.h"
+#include "common/memory.h"
 
 namespace monitor::cli {
 namespace {
@@ -94,6 +98,19 @@ TEST_F(StartCommand, SaysWarningsWhateverTheVerbosity) {
       "local_database_path: /tmp/x\nservices:\n  - url: http://localhost/\n    method: GET\n    interval_sec: 5\n"
       "    timeout: 60\n");
   EXPECT_THAT(must({"start", "--yes"}).err, testing::StartsWith("monitor: warning: "));
+}
+
+TEST_F(StartCommand, WithoutMemoryFailsAndUnderALimitInTheWayThatIsNotTriedAgain) {
+  on_start_ = [] { throw std::bad_alloc(); };
+  rlimit before{};
+  ::getrlimit(RLIMIT_DATA, &before);
+  if (!common::memory_limits().any()) EXPECT_EQ(run({"start", "-y"}).status, kFailed);
+  const rlimit far_away{rlim_t{1} << 46, before.rlim_max};
+  ::setrlimit(RLIMIT_DATA, &far_away);
+  const auto ended = run({"start", "-y"});
+  ::setrlimit(RLIMIT_DATA, &before);
+  EXPECT_EQ(ended.status, kWrongUsage);
+  EXPECT_THAT(ended.err, HasSubstr("too little memory to start"));
 }
 
 }  // namespace

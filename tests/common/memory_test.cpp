@@ -101,6 +101,27 @@ int told(const std::function<int()>& story) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+TEST(RoomFor, IsAQuestionOfAddressesAlone) {
+  EXPECT_EQ(told([] {
+              const rlimit none{0, 0};
+              ::setrlimit(RLIMIT_DATA, &none);
+              return is_room_for(std::size_t{32} << 20) ? 0 : 1;
+            }),
+            0);
+}
+
+TEST(MemoryLimits, AreThoseInForce) {
+  EXPECT_EQ(told([] {
+              if (memory_limits().any()) return 1;
+              const rlimit gibibyte{rlim_t{1} << 30, rlim_t{1} << 30};
+              ::setrlimit(RLIMIT_AS, &gibibyte);
+              if (memory_limits().addresses != std::uint64_t{1} << 30 || memory_limits().data) return 2;
+              ::setrlimit(RLIMIT_DATA, &gibibyte);
+              return memory_limits().data == std::uint64_t{1} << 30 ? 0 : 3;
+            }),
+            0);
+}
+
 /// What could be allocated after the shortage had begun, until there was nothing at all.
 std::size_t bytes_after_shortage() {
   while (!is_memory_short()) g_hoard.add();
