@@ -111,7 +111,8 @@ asio::awaitable<void> Reloader::run() {
   for (;;) {
     const bool watching = in_force_()->watch;
     const auto look_at = watching ? std::chrono::steady_clock::now() + pace_.look_every : common::SteadyTime::max();
-    if (co_await wake_.wait_until(look_at)) co_await async::sleep_for(kGather);
+    // After a want of memory one may be asked for that its event tells of no more.
+    if (served_ < asked_ || co_await wake_.wait_until(look_at)) co_await async::sleep_for(kGather);
     const auto serving = asked_;
     const bool is_asked = served_ < serving;
     if (!is_asked && !(watching && co_await has_settled())) continue;

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <new>
 
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
@@ -102,6 +104,30 @@ TEST_F(ReloaderTest, ABadFileChangesNothingAndEachFaultHasItsPlace) {
   EXPECT_THAT(reloaded.refusal, HasSubstr("monitoring-config:2:13: "));
   EXPECT_EQ(applied_, 0);
   EXPECT_EQ(in_force_->agent.services.size(), 4U);
+}
+
+TEST_F(ReloaderTest, ARequestThatFoundNoMemoryIsServedWhenTheReloaderGoesOn) {
+  const auto run = [this]() -> asio::awaitable<void> {
+    try {
+      co_await reloader_->run();
+    } catch (const std::bad_alloc&) {
+    }
+    co_await reloader_->run();
+  };
+  const auto calls = std::make_shared<int>(0);
+  const auto in_force = [this, calls] {
+    if (++*calls == 3) throw std::bad_alloc();  // the file is about to be read
+    return in_force_;
+  };
+  reloader_.emplace(io_.get_executor(), in_force, [this](Takeover& next) { return apply(next); }, systemd_, Pace{});
+  write(5);
+  reloader_->ask();
+  auto running = run();
+  tasks_.spawn("reloader", std::move(running));
+  EXPECT_TRUE(turn_until([&] { return applied_ == 1; }));
+  EXPECT_GT(*calls, 3);
+  tasks_.cancel();
+  test::run(io_, tasks_.join());
 }
 
 TEST_F(ReloaderTest, AFileWithoutServicesIsRefusedAsAtTheStart) {
