@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "app/control_protocol.h"
+#include "app/lasting.h"
 #include "async/deadline.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -71,6 +72,7 @@ void Server::open() {
 awaitable<void> Server::look_after_file() {
   for (;;) {
     co_await async::sleep_for(look_every_);
+    if (co_await async::cancelled()) co_return;  // in the very turn in which run() closes the socket
     if (!file_.is_there()) make_again();
   }
 }
@@ -94,10 +96,12 @@ void Server::make_again() {
 awaitable<void> Server::run() {
   std::exception_ptr end;
   try {
-    connections_.spawn("control file", look_after_file());
-    for (;;) {
+    for (bool looked_after = false;;) {
       bool no_memory = false;
       try {
+        if (!looked_after)
+          connections_.spawn("control file", lasting("control file", [this] { return look_after_file(); }));
+        looked_after = true;
         while (running_ >= kMaxConnections) co_await room_.wait();
         co_await accept_one();
       } catch (const std::bad_alloc&) {  // who asked may ask again
