@@ -1,5 +1,6 @@
 // The comparison itself: sets of numbers in, findings out.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -55,11 +56,11 @@ bool stands_for_one(const LedgerGap& gap) {
   return gap.reason == "refused" && gap.numbers.first == 0;
 }
 
-/// Of how many skipped ranges a gap tells at most, beside the results that it names.
-std::int64_t most_ranges(const LedgerGap& gap) {
+/// Of how many skipped ranges a gap tells at most, beside the results that it names; `refused` are not among these.
+std::int64_t most_ranges(const LedgerGap& gap, const SeqSet& refused) {
   if (gap.reason != "file_lost" && !may_be_results(gap)) return 0;
   if (stands_for_one(gap)) return 1;
-  return std::max<std::int64_t>(0, gap.count - (gap.numbers.first > 0 ? count_of(gap.numbers) : 0));
+  return std::max<std::int64_t>(0, gap.count - (gap.numbers.first > 0 ? (SeqSet{gap.numbers} - refused).count() : 0));
 }
 
 class Comparison {
@@ -83,6 +84,7 @@ class Comparison {
     explain_by_removal();
     tell_lost_gaps();
     tell_lost_ranges();
+    tell_uncompared_ranges();
     explain_by_count();
     tell_unexplained();
     tell_repeated();
@@ -140,15 +142,20 @@ class Comparison {
     }
   }
 
+  // The cursor is of the whole file: it passed what was lost at the end of an earlier id, too.
   void tell_put_back(const LedgerHere& here) {
-    const SeqSet results = in_scope(SeqSet{{there_.later + 1, std::min(here.exported, here.numbers.last)}});
-    const SeqSet ranges{{there_.later_skipped + 1, std::min(here.exported_skipped, here.skipped_numbers.last)}};
+    SeqSet results = in_scope(SeqSet{{there_.later + 1, std::min(here.exported, here.numbers.last)}});
+    SeqSet ranges{{there_.later_skipped + 1, std::min(here.exported_skipped, here.skipped_numbers.last)}};
+    if (!here.current) {
+      results = results & here.results;
+      ranges = ranges & here.skipped;
+    }
     if (results.empty() && ranges.empty()) return;
     found_.notes.push_back(fmt::format(
         "PostgreSQL stands at {}{} though {} had arrived: it was restored or failed over, and what is still here is "
         "sent again when the agent connects next",
         results.empty() ? "skipped range " : "", results.empty() ? there_.later_skipped : there_.later,
-        results.empty() ? here.exported_skipped : here.exported));
+        *(results.empty() ? ranges : results).last()));
   }
 
   /// `last`: the last number that this file gave under this id.
@@ -296,12 +303,23 @@ class Comparison {
                     count_text(gaps, "row"), gaps == 1 ? "is" : "are", gaps == 1 ? "it was" : "they were"));
   }
 
+  /// Still in quarantine, or given up since.
+  SeqSet refused_results() const {
+    std::vector<SeqRange> numbers;
+    for (const auto& gap : telling_) {
+      if (gap.reason == "refused" && gap.numbers.first > 0) numbers.push_back(gap.numbers);
+    }
+    if (found_.ledgers.here) std::ranges::copy(found_.ledgers.here->quarantined.ranges(), std::back_inserter(numbers));
+    return SeqSet(std::move(numbers));
+  }
+
   /// Which gap tells of which skipped range is not recorded, but how many.
   void tell_lost_ranges() {
     const auto missing = missing_skipped(found_.ledgers);
     auto lost = missing.count();
+    const auto refused = refused_results();
     for (auto& gap : telling_) {
-      const auto told = std::min(lost, most_ranges(gap));
+      const auto told = std::min(lost, most_ranges(gap, gap.reason == "refused" ? SeqSet{} : refused));
       lost -= told;
       gap.count -= stands_for_one(gap) && told > 0 ? gap.count : told;
     }
@@ -309,6 +327,15 @@ class Comparison {
     found_.problems.push_back(fmt::format(
         "{} of monitoring_skipped had arrived in PostgreSQL and {} there no more: {}{}", count_text(lost, "row"),
         lost == 1 ? "is" : "are", lost < missing.count() ? "among " : "", numbers_text(missing, "id")));
+  }
+
+  void tell_uncompared_ranges() {
+    const auto missing = uncompared_skipped(found_.ledgers);
+    if (missing.empty()) return;
+    found_.notes.push_back(fmt::format(
+        "skipped ranges were not compared: {} {} not in PostgreSQL ({}), and may have been removed there for "
+        "their age, or with the results of their time",
+        count_text(missing.count(), "range"), missing.count() == 1 ? "is" : "are", numbers_text(missing, "id")));
   }
 
   std::map<std::int64_t, LedgerGap> gaps_;

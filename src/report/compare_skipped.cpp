@@ -37,22 +37,30 @@ std::optional<std::int64_t> expected_from(const Ledgers& ledgers) {
   const auto& there = *ledgers.there;
   if (there.purged_before) return first_kept(there, *there.purged_before);
   // A partition that somebody dropped takes ranges of its time along when more comes of the hours that it had.
-  const bool whole = ledgers.from == 0 && there.results.first() == ledgers.here->numbers.first;
+  const bool whole = ledgers.from == 0 && (there.results | ledgers.here->unsent).first() == ledgers.here->numbers.first;
   return whole ? std::optional{ledgers.here->skipped_numbers.first} : std::nullopt;
+}
+
+SeqSet missing_from(std::int64_t from, const Ledgers& ledgers) {
+  const auto& here = *ledgers.here;
+  const auto& there = *ledgers.there;
+  const auto expected = SeqSet{here.skipped_numbers} & above(from - 1);
+  const auto waiting = here.skipped & above(std::min(there.head.skipped, here.exported_skipped));
+  const auto sent_meanwhile = above(there.head.skipped) & up_to(std::min(here.exported_skipped, there.later_skipped));
+  return expected - numbers_there(there) - waiting - sent_meanwhile - here.unsent_skipped;
 }
 
 }  // namespace
 
 SeqSet missing_skipped(const Ledgers& ledgers) {
   if (!ledgers.here || !ledgers.there) return {};
-  const auto& here = *ledgers.here;
-  const auto& there = *ledgers.there;
   const auto from = expected_from(ledgers);
-  if (!from) return {};
-  const auto expected = SeqSet{here.skipped_numbers} & above(*from - 1);
-  const auto waiting = here.skipped & above(std::min(there.head.skipped, here.exported_skipped));
-  const auto sent_meanwhile = above(there.head.skipped) & up_to(std::min(here.exported_skipped, there.later_skipped));
-  return expected - numbers_there(there) - waiting - sent_meanwhile - here.unsent_skipped;
+  return from ? missing_from(*from, ledgers) : SeqSet{};
+}
+
+SeqSet uncompared_skipped(const Ledgers& ledgers) {
+  if (!ledgers.here || !ledgers.there || ledgers.from > 0 || expected_from(ledgers)) return {};
+  return missing_from(ledgers.here->skipped_numbers.first, ledgers);
 }
 
 SeqSet strange_skipped(const Ledgers& ledgers) {

@@ -70,6 +70,17 @@ TEST(Compare, AServerThatWasRestoredIsSentAgainWhatIsStillHere) {
   EXPECT_THAT(found.notes, ElementsAre(HasSubstr("it was restored or failed over")));
 }
 
+TEST(Compare, WhatAnEarlierIdNeverSentIsNotTakenForARestoredServer) {
+  auto ledgers = healthy();
+  ledgers.here->current = false;
+  ledgers.here->exported = 500;
+  ledgers.here->results = SeqSet{};
+  ledgers.here->gaps = {{.id = 1, .reason = "file_lost", .numbers = {91, 100}, .count = 10}};
+  EXPECT_THAT(compare(ledgers).notes, IsEmpty());
+  ledgers.here->results = SeqSet{{95, 100}};
+  EXPECT_THAT(compare(ledgers).notes, ElementsAre(HasSubstr("stands at 90 though 100 had arrived")));
+}
+
 TEST(Compare, ADeletedResultIsFoundWhetherItIsStillHereOrNot) {
   auto ledgers = healthy();
   ledgers.there->results = SeqSet{{1, 6}, {8, 49}, {52, 90}};
@@ -268,6 +279,11 @@ TEST_F(CompareSkipped, AHoleIsAFindingUnlessAGapTellsOfAsMany) {
   EXPECT_THAT(problems(), IsEmpty());
   ledgers_.here->told_elsewhere[0] = {.id = 2, .reason = "size_cap", .numbers = {200, 209}, .count = 11};
   EXPECT_THAT(problems(), ElementsAre(HasSubstr("1 row of monitoring_skipped"))) << "ten were results";
+  ledgers_.here->quarantined = SeqSet{{209, 209}};
+  EXPECT_THAT(problems(), IsEmpty()) << "nine of them were";
+  ledgers_.here->quarantined = {};
+  ledgers_.here->told_elsewhere.push_back({.id = 3, .reason = "refused", .numbers = {209, 209}, .count = 1});
+  EXPECT_THAT(problems(), IsEmpty()) << "and the tenth was given up";
 }
 
 TEST_F(CompareSkipped, AGapThatTellsOfRangesExplainsNoResults) {
@@ -298,6 +314,21 @@ TEST_F(CompareSkipped, OfRangesThatMayHaveBeenRemovedForTheirAgeNothingIsSaid) {
   ledgers_.there->purged_before = at(10);
   ledgers_.there->skipped[0].last_end = at(9000);
   EXPECT_THAT(problems(), IsEmpty()) << "the clock was ahead: what came behind may be older than it looks";
+}
+
+TEST_F(CompareSkipped, WhereNoneCanBeExpectedItIsSaid) {
+  there({{3, 18}});
+  ledgers_.there->results = SeqSet{{5, 90}};
+  ledgers_.there->removed = SeqSet{{1, 4}};
+  EXPECT_THAT(problems(), IsEmpty());
+  EXPECT_THAT(compare(ledgers_).notes, ElementsAre(HasSubstr("2 ranges are not in PostgreSQL (id 1-2)")));
+  there({{1, 18}});
+  EXPECT_THAT(compare(ledgers_).notes, IsEmpty());
+  there({{3, 18}});
+  ledgers_.here->unsent = SeqSet{{1, 4}};
+  ledgers_.here->unsent_skipped = SeqSet{{1, 1}};
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("1 row of monitoring_skipped had arrived in PostgreSQL and is there no "
+                                                "more: id 2")));
 }
 
 TEST_F(CompareSkipped, RangesThatThisFileNeverGaveAreThoseOfACopy) {
