@@ -17,6 +17,8 @@ namespace {
 
 using storage::Seq;
 
+/// So many numbers PostgreSQL adds up in one statement: some seconds. Whole sums.
+constexpr Seq kNumbersAtOnce = 1024 * storage::kNumbersPerSum;
 /// Of the quarantine, with their reasons.
 constexpr std::size_t kListedQuarantined = 20;
 
@@ -81,7 +83,7 @@ class Differences {
   /// `sums`: those of the local database.
   SeqSet found(const std::vector<storage::RowSum>& sums) {
     if (both_.empty()) return {};
-    const auto theirs = remote_.row_sums(there_, {*both_.first(), *both_.last()});
+    const auto theirs = sums_there();
     for (const auto& sum : sums) {
       const auto other = std::ranges::lower_bound(theirs, sum.bucket, {}, &storage::RowSum::bucket);
       if (other == theirs.end() || *other != sum) look_at(numbers_of(sum));
@@ -92,8 +94,31 @@ class Differences {
   SeqSet rest() { return SeqSet(std::move(rest_)); }
 
  private:
+  std::vector<storage::RowSum> sums_there() {
+    std::vector<storage::RowSum> sums;
+    const Seq last = *both_.last();
+    for (Seq first = *both_.first(); first <= last;) {
+      const Seq behind = (first / kNumbersAtOnce + 1) * kNumbersAtOnce;
+      const auto some = remote_.row_sums(there_, {first, std::min(last, behind - 1)});
+      sums.insert(sums.end(), some.begin(), some.end());
+      first = behind;
+    }
+    return sums;
+  }
+
+  /// Those of `numbers` that are in both: above all that were asked for before.
+  SeqSet next_in_both(SeqRange numbers) {
+    const auto& ranges = both_.ranges();
+    while (at_ < ranges.size() && ranges[at_].last < numbers.first) ++at_;
+    std::vector<SeqRange> found;
+    for (auto i = at_; i < ranges.size() && ranges[i].first <= numbers.last; ++i) {
+      found.push_back({std::max(ranges[i].first, numbers.first), std::min(ranges[i].last, numbers.last)});
+    }
+    return SeqSet(std::move(found));
+  }
+
   void look_at(SeqRange numbers) {
-    const auto stretch = both_ & SeqSet{numbers};
+    const auto stretch = next_in_both(numbers);
     if (stretch.empty()) return;
     if (differing_ >= most_stretches_) {
       rest_.insert(rest_.end(), stretch.ranges().begin(), stretch.ranges().end());
@@ -119,6 +144,7 @@ class Differences {
   std::vector<SeqRange> found_;
   std::vector<SeqRange> rest_;
   std::size_t differing_ = 0;  // stretches
+  std::size_t at_ = 0;         // of the ranges in both
 };
 
 class Verifier {

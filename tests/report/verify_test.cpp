@@ -7,6 +7,7 @@
 #include "exporter/remote_schema.h"
 #include "exporter/rollup_pass.h"
 #include "storage/row_sums.h"
+#include "storage/sqlite.h"
 
 namespace monitor::report {
 namespace {
@@ -227,6 +228,19 @@ TEST_F(VerifyTest, WhatIsTooMuchToCompareIsSaid) {
   const auto found = only({.most_stretches = 0});
   EXPECT_THAT(found.problems, ElementsAre(HasSubstr("30 results in both were not compared")));
   EXPECT_THAT(only({.most_stretches = 1}).problems, ElementsAre(HasSubstr("1 result differs")));
+}
+
+TEST_F(VerifyTest, NumbersFarApartAreComparedToo) {
+  exported(5);
+  exporter_.reset();
+  close_store();
+  storage::Database(file(), storage::Database::Mode::kReadWrite)
+      .execute("UPDATE sqlite_sequence SET seq = 4194300 WHERE name = 'results'");
+  exported(10);
+  ASSERT_EQ(server().value("SELECT max(seq) FROM monitoring_results"), "4194310");
+  EXPECT_THAT(only({.most_stretches = 0}).problems, ElementsAre(HasSubstr("nothing says why: seq 6-4194300")));
+  server().exec("UPDATE monitoring_results SET status = 500 WHERE seq IN (2, 4194302, 4194303, 4194304, 4194310)");
+  EXPECT_EQ(only().ledgers.different, (SeqSet{{2, 2}, {4194302, 4194304}, {4194310, 4194310}}));
 }
 
 TEST_F(VerifyTest, WhatIsMissingOrRefusedIsNotTooMuchToCompare) {
