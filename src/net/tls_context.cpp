@@ -32,6 +32,13 @@ std::string first_error() {
   return reason == nullptr ? fmt::format("error {:x}", code) : std::string(reason);
 }
 
+/// Throws std::bad_alloc if one of the errors so far is that there was no memory.
+void require_memory() {
+  while (const auto code = ::ERR_get_error()) {
+    if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) throw std::bad_alloc();
+  }
+}
+
 /// Why the file cannot be read, before OpenSSL says so in words of its own.
 void require_readable(const std::string& file, std::string_view what) {
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -133,13 +140,24 @@ std::string key_of(const TlsOptions& options) {
                            options.server_name);
 }
 
+/// What X509_STORE_set_default_paths() does, which says nothing of a want of memory: half of the certificates would
+/// make strangers of good servers. That the file or the folder is not there is no fault.
+void load_default_paths(X509_STORE* store) {
+  auto* file = ::X509_STORE_add_lookup(store, ::X509_LOOKUP_file());
+  auto* folder = ::X509_STORE_add_lookup(store, ::X509_LOOKUP_hash_dir());
+  if (file == nullptr || folder == nullptr) throw std::bad_alloc();
+  ::X509_LOOKUP_load_file(file, nullptr, X509_FILETYPE_DEFAULT);
+  ::X509_LOOKUP_add_dir(folder, nullptr, X509_FILETYPE_DEFAULT);
+  require_memory();
+}
+
 }  // namespace
 
 TrustStore load_trust(const System& system) {
   auto store = make_store();
   ::ERR_clear_error();
   if (system.ca_file.empty()) {
-    ::X509_STORE_set_default_paths(store.get());
+    load_default_paths(store.get());
   } else if (::X509_STORE_load_file(store.get(), system.ca_file.c_str()) != 1) {
     throw common::Error(
         fmt::format("cannot read certificates from {}: {}: it must be a PEM file", system.ca_file, first_error()));
