@@ -34,7 +34,7 @@ void limit_addresses(rlim_t above) {
   ::setrlimit(RLIMIT_AS, &limit);
 }
 
-constexpr int kNone = 0;
+constexpr int kNone = 254;
 constexpr int kOther = 255;
 
 /// How many there are in a process of its own, which has what it needs of memory or `above`.
