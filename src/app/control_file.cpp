@@ -22,6 +22,15 @@ constexpr mode_t kPrivate = 0600;
   throw common::Error(fmt::format("cannot {} the control socket {}: {}", action, path.string(), reason));
 }
 
+/// Whether somebody listens there: a daemon whose database was moved away while another began in its place, say.
+bool is_live(const Address& address) {
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (socket < 0) return false;
+  const bool live = ::connect(socket, address.data(), address.size()) == 0 || errno == EAGAIN;
+  ::close(socket);
+  return live;
+}
+
 /// Only what a daemon left: a file of another kind is somebody else's.
 void remove_stale(const std::filesystem::path& path) {
   struct stat found{};
@@ -38,6 +47,10 @@ void remove_stale(const std::filesystem::path& path) {
 
 int SocketFile::make() {
   const Address address(path_);
+  if (is_live(address)) {
+    throw common::Error(fmt::format(
+        "cannot make the control socket {}: another process listens there; stop one of the two", path_.string()));
+  }
   remove_stale(path_);
   const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (socket < 0) fail(path_, "make");

@@ -16,8 +16,8 @@ class SocketFile {
   SocketFile& operator=(const SocketFile&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  /// A socket that listens there, mode 0600, the caller's to close; one that a killed daemon left is replaced. The
-  /// database's lock is held. Throws common::Error.
+  /// A socket that listens there, mode 0600, the caller's to close; one that a killed daemon left is replaced, one that
+  /// somebody listens at is not. The database's lock is held. Throws common::Error.
   int make();
   /// Whether the path leads to what make() made last.
   bool is_there() const;

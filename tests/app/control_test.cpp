@@ -21,6 +21,7 @@
 
 #include "app/control_address.h"
 #include "app/control_client.h"
+#include "app/control_file.h"
 #include "app/control_protocol.h"
 #include "app/control_server.h"
 #include "support/temp_dir.h"
@@ -149,6 +150,16 @@ TEST_F(ControlSocket, HandsTheRestOfTheRequestToTheCommand) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(json::serialize(answer->at("seqs")), "[1,2,3]");
   EXPECT_FALSE(answer->contains("command"));
+}
+
+TEST_F(ControlSocket, OneAtWhichAnotherListensIsLeftToIt) {
+  SocketFile others(socket_path(database_));
+  const int listener = others.make();
+  SocketFile ours(socket_path(database_));
+  EXPECT_THAT([&] { ours.make(); }, ThrowsMessage<common::Error>(HasSubstr("another process listens there")));
+  EXPECT_TRUE(others.is_there());
+  ::close(listener);
+  ::close(ours.make());
 }
 
 TEST_F(ControlSocket, GivesTheSentenceOfARefusal) {
