@@ -59,8 +59,8 @@ TEST_F(IndexTest, ThatAnotherAgentMakesIsLeftToIt) {
   server().exec("DROP INDEX monitoring_skipped_time");
   const test::PostgresSession writer(server());
   writer.exec(std::string("BEGIN; ") + kSkipped);
+  const test::PostgresSession agent(server());
   std::thread other([&] {
-    const test::PostgresSession agent(server());
     agent.exec(
         "CREATE INDEX CONCURRENTLY monitoring_skipped_time ON monitoring_skipped (to_timestamp, from_timestamp)");
   });
@@ -129,8 +129,8 @@ TEST_F(IndexOfARole, ThatAnotherRoleMakesIsLeftToIt) {
   server().exec("DROP INDEX monitoring_skipped_time");
   const test::PostgresSession writer(server());
   writer.exec(std::string("BEGIN; ") + kSkipped);
+  const test::PostgresSession owner(server());
   std::thread other([&] {
-    const test::PostgresSession owner(server());
     owner.exec(
         "CREATE INDEX CONCURRENTLY monitoring_skipped_time ON monitoring_skipped (to_timestamp, from_timestamp)");
   });
