@@ -74,7 +74,7 @@ TEST(RoomToRun, AReserveThatIsUsedUpUnderALimitOfDataIsThatLimitsFault) {
   EXPECT_EQ(told(
                 [] {
                   use_up_reserve();
-                  limit(RLIMIT_DATA, rlim_t{1} << 30);
+                  limit(RLIMIT_DATA, rlim_t{1} << 46);  // a sanitizer maps terabytes
                 },
                 "ulimit -d"),
             kOfALimit);
